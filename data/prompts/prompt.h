@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/entity.h"
+#include "data/formats/output_format.h"
+
+namespace entune {
+
+enum class Role { system, user, assistant };
+std::string_view name_of(Role role);
+
+struct Turn {
+  Role role = Role::user;
+  std::string text;
+
+  friend bool operator==(const Turn&, const Turn&) = default;
+};
+
+struct PromptOptions {
+  std::string kind = "explain";   ///< explain (five user turns) | minimal (one) | turns (the recipe's own)
+  /// With `turns`: placeholders {text} (in the last user turn, once), {labels}, {instruction}, {example}, {example_answer}.
+  std::vector<Turn> turns;
+};
+
+/// The instruction turns before and around a text: same text for every sample but for the text itself (and, with label list
+/// variants, the labels), so that their tokens can be shared.
+class Prompt {
+ public:
+  /// Throws InputError if the recipe's own turns are unusable (no {text}, unknown placeholder, last turn not the user's).
+  Prompt(const PromptOptions& options, const OutputFormat& format, const LabelList& labels);
+
+  /// All turns up to the user's last one, which holds `text`; the model answers next.
+  std::vector<Turn> turns_for(std::string_view text) const;
+
+  /// The `explain` conversation cut before its n-th assistant turn (0: the confirmation, 1: the worked example's answer, 2: the explanation,
+  /// 3: the last acknowledgement): what `draft-prompt` lets the model continue. Only for `explain`.
+  std::vector<Turn> turns_before_answer(int n) const;
+  /// The conversation with {text} in place of the text, as a recipe's `task.prompt` list would hold it.
+  std::vector<Turn> turns_template() const;
+
+ private:
+  std::vector<Turn> turns_;       // with {text} in the last one
+};
+
+}  // namespace entune

@@ -1,0 +1,46 @@
+# entune_test(NAME SOURCES... DEPENDS lib...): a GoogleTest program; every TEST in it is a CTest of its own.
+# entune_torch_test: the same with libtorch's precompiled header.
+# entune_mpi_test(NAME RANKS n SOURCES... DEPENDS lib...): one CTest, run under mpirun with n ranks, one thread a rank.
+include(GoogleTest)
+
+function(entune_test name)
+  cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(${name} PRIVATE ENTUNE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock_main)
+  if(arg_TORCH)
+    target_link_libraries(${name} PRIVATE LibTorch::LibTorch)
+  endif()
+  gtest_discover_tests(${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 120
+                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
+                                  ENVIRONMENT "OMP_NUM_THREADS=1")
+endfunction()
+
+function(entune_torch_test name)
+  entune_test(${name} TORCH ${ARGN})
+  target_precompile_headers(${name} REUSE_FROM torch_precompiled)
+endfunction()
+
+set(ENTUNE_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none)
+function(entune_mpi_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "RANKS;SOURCES;DEPENDS;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(${name} PRIVATE ENTUNE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS} test_mpi_main)
+  target_precompile_headers(${name} REUSE_FROM torch_precompiled)
+  foreach(ranks ${arg_RANKS})
+    add_test(NAME ${name}.ranks_${ranks} COMMAND ${ENTUNE_MPIRUN} -np ${ranks} $<TARGET_FILE:${name}>)
+    set_tests_properties(${name}.ranks_${ranks} PROPERTIES TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 LABELS "mpi;ranks_${ranks};${arg_LABELS}"
+      ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMP_NUM_THREADS=1")
+  endforeach()
+endfunction()
