@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "data/entity.h"
+#include "data/scoring/document_score.h"
+
+namespace entune {
+
+struct ScoreReportOptions {
+  std::int64_t bootstrap_samples = 1000;  ///< 0: no intervals
+  double confidence = 0.95;
+  std::uint64_t seed = 1;
+};
+
+/// The scores of one cell on one split: the subtree summary.json keeps at cells[].scores.<split>. Undefined numbers are
+/// null.
+///
+///   documents, groups                       counts
+///   raw | repaired
+///     strict | exact | partial | type       precision, recall, f1, f1_low, f1_high (micro: pooled counts); correct,
+///     incorrect,
+///                                           partial, missed, spurious; strict also tp, fp, fn
+///     macro, macro_10                       precision, recall, f1: means over labels with support >= 1 (>= 10) of what
+///     is defined;
+///                                           labels: how many
+///     duplicates                            repeated predictions that were dropped
+///   per_label, per_label_repaired
+///     <LABEL>                               support, predicted, tp, fp, fn, precision, recall, f1, f1_low, f1_high
+///     (strict). Every label
+///                                           of the list, and any other that occurs
+///   errors, errors_repaired                 boundary, type, boundary_and_type, missed, spurious,
+///   offset_wrong_value_right leak, leak_repaired                     character_leak_rate, document_leak_rate,
+///   surface_leak_rate; untyped {precision, recall, f1,
+///                                           f2} over characters; the counts behind them
+///   health                                  answers; rates parsed, well_formed, copy_exact, hit_max_tokens and one for
+///   each AnswerFault
+///                                           (share of answers with it); counts.<fault>: occurrences
+///
+/// Intervals are percentiles of a bootstrap over groups (bootstrap.h), absent with fewer than two groups.
+nlohmann::json score_report(const std::vector<DocumentScore>& documents, const LabelList& labels,
+                            const ScoreReportOptions& options);
+
+/// The value that keep_best and validation lines need: strict micro F1 of the raw reading, no intervals. 0 where
+/// undefined.
+double strict_f1(const std::vector<DocumentScore>& documents);
+
+}  // namespace entune
