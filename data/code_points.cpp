@@ -12,7 +12,8 @@ namespace entune {
 CodePointIndex::CodePointIndex(std::string_view text) : text_(text) {
   const auto invalid = utf8::find_invalid(text.begin(), text.end());
   if (invalid != text.end()) {
-    throw InputError(fmt::format("expected UTF-8 text, found an invalid byte at offset {}; re-encode the file as UTF-8", invalid - text.begin()));
+    throw InputError(fmt::format("expected UTF-8 text, found an invalid byte at offset {}; re-encode the file as UTF-8",
+                                 invalid - text.begin()));
   }
   for (std::size_t i = 0; i < text.size(); ++i) {
     if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) starts_.push_back(i);

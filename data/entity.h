@@ -19,8 +19,8 @@ struct Entity {
 
 /// A text with its gold entities, sorted by (start, end, label), without duplicates.
 struct Example {
-  std::string id;     ///< unique within its corpus; the only thing of an example that logs may show
-  std::string text;   ///< valid UTF-8, verbatim
+  std::string id;    ///< unique within its corpus; the only thing of an example that logs may show
+  std::string text;  ///< valid UTF-8, verbatim
   std::vector<Entity> entities;
   std::string group;  ///< examples of one group (template) are kept on one side of a split; empty: a group of its own
 

@@ -9,7 +9,8 @@
 
 namespace entune {
 
-/// Size of one side: nothing, an exact count, a fraction of all examples in (0, 1), or whatever the others leave.
+/// Size of one side: nothing, an exact count, a fraction of all examples in (0, 1), or whatever the others leave (one
+/// side at most).
 struct SplitSize {
   enum class Kind { none, count, fraction, rest };
   Kind kind = Kind::none;
@@ -30,9 +31,11 @@ struct CorpusSplit {
   std::vector<Example> test;
 };
 
-/// Deals whole groups to the sides: no Example::group and no verbatim text stands on two sides (examples that share a text are
-/// joined into one group). Counts are exact: a side takes groups until it is full and leaves the rest of its last group
-/// out. Same seed, same split, on every machine. Throws InputError if more is asked for than there is.
+/// Deals whole groups to the sides: no Example::group and no verbatim text stands on two sides (examples that share a
+/// text are joined into one group). Counts are exact: a side takes groups until it is full, and what its last group has
+/// over is left out of all sides. A fraction is an aim: such a side takes whole groups only and ends within a group of
+/// it. Examples keep their order. Same seed, same split, on every machine. Throws InputError if more is asked for than
+/// there is, with sizes that would do.
 CorpusSplit split_corpus(const std::vector<Example>& examples, const SplitOptions& options);
 
 }  // namespace entune
