@@ -1,0 +1,12 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace entune {
+
+/// A JSON file of a model directory whose top is an object. Throws InputError, with the byte, for bad JSON, a key that
+/// stands twice in one object, nesting deeper than 32, or a file above 64 MiB.
+nlohmann::json read_strict_json(const std::filesystem::path& path);
+
+}  // namespace entune
