@@ -10,11 +10,15 @@ namespace entune {
 
 enum class ReduceOp { sum, max };
 
-/// Collectives on tensors within one group of ranks. Every call is collective: all ranks of the group make the same calls in the same
-/// order, with tensors of the same shape and dtype. Tensors are contiguous; float32, bfloat16, int64 and uint8. A bfloat16 tensor is
-/// reduced in float32 and rounded once. Policy (buckets, shards, what is a gradient) lives above.
+/// Collectives on tensors within one group of ranks. Every call is collective: all ranks of the group make the same
+/// calls in the same order, with tensors of the same shape and dtype. Tensors are contiguous; float32, float64,
+/// bfloat16, int64 and uint8. A bfloat16 tensor is reduced in float32 and rounded once. A reduction gives every rank
+/// the same bits. A tensor without elements moves nothing. Policy (buckets, shards, what is a gradient) lives above.
 ///
-/// Errors: broken preconditions by TORCH_CHECK, failures of the transport as std::runtime_error.
+/// Calls on the groups of one process never overlap in time, but need not all come from one thread.
+///
+/// Errors: broken preconditions by TORCH_CHECK, failures of the transport as std::runtime_error. After either the group
+/// is unusable.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -23,13 +27,13 @@ class Communicator {
   virtual int size() const = 0;
   /// In place.
   virtual void all_reduce(at::Tensor& tensor, ReduceOp op) = 0;
-  /// input [n, ...] of every rank -> output [R * n, ...], in rank order.
+  /// input [n, ...] of every rank -> output [R * n, ...], in rank order. The two do not overlap.
   virtual void all_gather(at::Tensor& output, const at::Tensor& input) = 0;
-  /// input [R * n, ...] -> output [n, ...]: this rank's part of the sum over ranks.
+  /// input [R * n, ...] -> output [n, ...]: this rank's part of the sum over ranks. The two do not overlap.
   virtual void reduce_scatter(at::Tensor& output, const at::Tensor& input) = 0;
   virtual void broadcast(at::Tensor& tensor, int root) = 0;
   virtual void barrier() = 0;
-  /// The ranks that give the same color form a new group, ordered by (key, rank).
+  /// The ranks that give the same color (not negative) form a new group, ordered by (key, rank).
   virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
 };
 

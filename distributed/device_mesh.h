@@ -8,8 +8,9 @@ namespace entune {
 
 enum class MeshAxis { data, tensor };
 
-/// The ranks as a grid data x tensor; tensor neighbours are adjacent ranks: world rank = data_rank * tensor_size + tensor_rank.
-/// Owns one communicator per axis (the ranks that differ in that axis alone); groups are passed on, never looked up.
+/// The ranks as a grid data x tensor; tensor neighbours are adjacent ranks: world rank = data_rank * tensor_size +
+/// tensor_rank. Owns one communicator per axis (the ranks that differ in that axis alone); groups are passed on, never
+/// looked up.
 class DeviceMesh {
  public:
   /// data * tensor must be world.size() (TORCH_CHECK; Recipe's validation refuses it earlier, with the keys to change).

@@ -6,10 +6,12 @@
 
 namespace entune {
 
-// Forward/backward dual pairs at the borders of a tensor-parallel region (Megatron-LM, core/tensor_parallel/mappings.py). Each is
-// differentiable once, and free on a group of one. The group must outlive the graph.
+// Forward/backward dual pairs at the borders of a tensor-parallel region (Megatron-LM,
+// core/tensor_parallel/mappings.py). Each is differentiable once, and free on a group of one. The group must outlive
+// the graph.
 
-/// Forward: identity. Backward: all-reduce (sum). Into a region: x is replicated, each rank's use of it gives a partial gradient.
+/// Forward: identity. Backward: all-reduce (sum). Into a region: x is replicated, each rank's use of it gives a partial
+/// gradient.
 at::Tensor copy_to_region(const at::Tensor& x, Communicator& group);
 /// Forward: all-reduce (sum). Backward: identity. Out of a region: partial sums become a replicated tensor.
 at::Tensor reduce_from_region(const at::Tensor& x, Communicator& group);
