@@ -40,6 +40,7 @@ struct BpeTables {
   std::string pre_tokenizer;                   ///< smollm | gpt2 | llama3 | qwen2
   std::vector<TokenId> control_ids;
   bool ignore_merges = false;                  ///< llama3: a word that is a piece is taken whole
+  std::vector<TokenId> added_ids;              ///< plain tokens matched in text by their spelling before it is cut into words (Qwen)
 };
 std::unique_ptr<Tokenizer> make_bpe_tokenizer(BpeTables tables);
 /// tokenizer.json and tokenizer_config.json with these tables, as transformers reads them. bos, eos and pad are spellings.

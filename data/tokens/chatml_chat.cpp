@@ -1,0 +1,63 @@
+#include "data/tokens/chatml_chat.h"
+
+#include "data/tokens/chat_turns.h"
+
+namespace entune {
+namespace {
+
+constexpr std::string_view kSmollm2System = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
+
+class ChatmlChat : public ChatEncoder {
+ public:
+  ChatmlChat(std::string_view name, const Tokenizer& tokenizer) : name_(name), tokenizer_(tokenizer) {
+    start_ = require_control_id(tokenizer, "<|im_start|>", name);
+    end_ = require_control_id(tokenizer, "<|im_end|>", name);
+    line_break_ = tokenizer.encode("\n");
+    stop_ids_.push_back(end_);
+    add_stop("<|endoftext|>");
+    if (name == "yi") {
+      add_stop("<|im_start|>");
+      add_stop("<|im_sep|>");
+    }
+  }
+
+  EncodedSample encode(std::span<const Turn> turns, std::optional<std::string_view> answer) const override {
+    check_last_is_user(turns, name_);
+    EncodedSample sample;
+    if (name_ == "smollm2" && turns.front().role != Role::system) add_turn(sample.ids, Role::system, kSmollm2System);
+    for (const Turn& turn : turns) add_turn(sample.ids, turn.role, turn.text);
+    sample.ids.push_back(start_);
+    append(sample.ids, tokenizer_.encode("assistant\n"));
+    finish(sample, tokenizer_, answer, end_);
+    return sample;
+  }
+
+  std::vector<TokenId> stop_ids() const override { return stop_ids_; }
+
+ private:
+  void add_stop(std::string_view spelling) {
+    if (const std::optional<TokenId> id = tokenizer_.control_id(spelling)) stop_ids_.push_back(*id);
+  }
+
+  void add_turn(std::vector<TokenId>& ids, Role role, std::string_view text) const {
+    ids.push_back(start_);
+    append(ids, tokenizer_.encode(std::string(name_of(role)) + "\n" + std::string(text)));
+    ids.push_back(end_);
+    append(ids, line_break_);
+  }
+
+  std::string name_;
+  const Tokenizer& tokenizer_;
+  TokenId start_;
+  TokenId end_;
+  std::vector<TokenId> line_break_;
+  std::vector<TokenId> stop_ids_;
+};
+
+}  // namespace
+
+std::unique_ptr<ChatEncoder> make_chatml_chat(std::string_view name, const Tokenizer& tokenizer) {
+  return std::make_unique<ChatmlChat>(name, tokenizer);
+}
+
+}  // namespace entune
