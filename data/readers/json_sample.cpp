@@ -66,8 +66,9 @@ class MemberReader {
   [[noreturn]] void fail(const std::string& expected, const json& found) const {
     const std::string what = found.is_null()           ? "nothing"
                              : found.is_number_float() ? "a number with a fraction or an exponent"
-                             : found.is_number()       ? "a number out of range"
-                                                       : fmt::format("a value of type {}", found.type_name());
+                             : !found.is_number()      ? fmt::format("a value of type {}", found.type_name())
+                             : fits_int64(found)       ? "an integer"
+                                                       : "an integer out of range";
     throw SampleError(line_, fmt::format("{}{}, found {}", where_, expected, what));
   }
 
