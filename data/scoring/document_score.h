@@ -34,6 +34,7 @@ struct DocumentScore {
   std::string group;  ///< resampled together; empty: a group of its own
   SpanCounts raw;
   SpanCounts repaired;
+  LabelCounts values;  ///< distinct (label, value) pairs, wherever they stand: what the answer found, places aside
   HealthCounts health;
 
   friend bool operator==(const DocumentScore&, const DocumentScore&) = default;
@@ -50,6 +51,9 @@ DocumentScore score_document(const Example& gold, const std::vector<Entity>& pre
 /// else.
 nlohmann::json to_json(const DocumentScore& document);
 DocumentScore document_score_from_json(const nlohmann::json& json);
+
+/// The documents by group, in an order that depends on neither their order nor their counts.
+std::vector<std::vector<const DocumentScore*>> group_documents(const std::vector<DocumentScore>& documents);
 
 /// One JSON object a line. read_document_scores throws InputError "path:line: ...".
 void write_document_scores(const std::filesystem::path& path, const std::vector<DocumentScore>& documents);

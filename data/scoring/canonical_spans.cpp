@@ -1,0 +1,49 @@
+#include "data/scoring/canonical_spans.h"
+
+#include <utf8.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace entune {
+
+std::u32string code_points_of(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  utf8::replace_invalid(text.begin(), text.end(), std::back_inserter(valid));
+  std::u32string code_points;
+  utf8::unchecked::utf8to32(valid.begin(), valid.end(), std::back_inserter(code_points));
+  return code_points;
+}
+
+bool is_white_space(char32_t c) {
+  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+std::u32string_view trimmed(std::u32string_view text) {
+  while (!text.empty() && is_white_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_white_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+CanonicalSpans canonical_spans(std::u32string_view text, const std::vector<Entity>& entities) {
+  const auto size = static_cast<std::int64_t>(text.size());
+  const auto white = [&](std::int64_t i) {
+    return i >= 0 && i < size && is_white_space(text[static_cast<std::size_t>(i)]);
+  };
+  CanonicalSpans result;
+  for (Entity entity : entities) {
+    if (entity.start < 0) continue;
+    while (entity.start < entity.end && white(entity.start)) ++entity.start;
+    while (entity.start < entity.end && white(entity.end - 1)) --entity.end;
+    if (entity.start < entity.end) result.entities.push_back(std::move(entity));
+  }
+  std::sort(result.entities.begin(), result.entities.end());
+  const auto last = std::unique(result.entities.begin(), result.entities.end());
+  result.num_duplicates = std::distance(last, result.entities.end());
+  result.entities.erase(last, result.entities.end());
+  return result;
+}
+
+}  // namespace entune

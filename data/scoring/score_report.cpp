@@ -1,0 +1,229 @@
+#include "data/scoring/score_report.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/scoring/bootstrap.h"
+
+namespace entune {
+namespace {
+
+using nlohmann::json;
+
+json or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+
+std::optional<double> ratio(std::int64_t numerator, std::int64_t denominator) {
+  if (denominator == 0) return std::nullopt;
+  return static_cast<double>(numerator) / static_cast<double>(denominator);
+}
+
+F1Counts f1_counts(const SchemeCounts& c) { return {c.credit_halves(), c.possible(), c.actual()}; }
+F1Counts f1_counts(const LabelCounts& c) { return {2 * c.correct, c.support, c.predicted}; }
+
+json quality_to_json(const Quality& quality, const std::optional<Interval>& f1) {
+  return {{"precision", or_null(quality.precision)},
+          {"recall", or_null(quality.recall)},
+          {"f1", or_null(quality.f1)},
+          {"f1_low", f1 ? json(f1->low) : json(nullptr)},
+          {"f1_high", f1 ? json(f1->high) : json(nullptr)}};
+}
+
+json label_to_json(const LabelCounts& counts, const std::optional<Interval>& f1) {
+  json result = quality_to_json(quality(counts), f1);
+  result["support"] = counts.support;
+  result["predicted"] = counts.predicted;
+  result["tp"] = counts.correct;
+  result["fp"] = counts.predicted - counts.correct;
+  result["fn"] = counts.support - counts.correct;
+  return result;
+}
+
+json scheme_to_json(Scheme scheme, const SchemeCounts& counts, const std::optional<Interval>& f1) {
+  json result = quality_to_json(quality(counts), f1);
+  result["correct"] = counts.correct;
+  result["incorrect"] = counts.incorrect;
+  result["partial"] = counts.partial;
+  result["missed"] = counts.missed;
+  result["spurious"] = counts.spurious;
+  if (scheme == Scheme::strict) {
+    result["tp"] = counts.correct;
+    result["fp"] = counts.actual() - counts.correct;
+    result["fn"] = counts.possible() - counts.correct;
+  }
+  return result;
+}
+
+json macro_to_json(const std::map<std::string, LabelCounts>& labels, std::int64_t least_support) {
+  struct Mean {
+    double sum = 0.0;
+    std::int64_t count = 0;
+    void add(const std::optional<double>& value) {
+      sum += value.value_or(0.0);
+      count += value.has_value();
+    }
+    json to_json() const { return count ? json(sum / static_cast<double>(count)) : json(nullptr); }
+  };
+  Mean precision, recall, f1;
+  std::int64_t num_labels = 0;
+  for (const auto& [label, counts] : labels) {
+    if (counts.support < least_support) continue;
+    const Quality of_label = quality(counts);
+    precision.add(of_label.precision);
+    recall.add(of_label.recall);
+    f1.add(of_label.f1);
+    ++num_labels;
+  }
+  return {
+      {"precision", precision.to_json()}, {"recall", recall.to_json()}, {"f1", f1.to_json()}, {"labels", num_labels}};
+}
+
+json errors_to_json(const ErrorCounts& errors) {
+  return {{"boundary", errors.boundary},
+          {"type", errors.type},
+          {"boundary_and_type", errors.boundary_and_type},
+          {"missed", errors.missed},
+          {"spurious", errors.spurious},
+          {"offset_wrong_value_right", errors.offset_wrong_value_right}};
+}
+
+json leak_to_json(const LeakCounts& leak) {
+  const Quality untyped = quality(2 * leak.covered_characters, leak.gold_characters, leak.predicted_characters);
+  // F2 = 5 TP / (5 TP + 4 FN + FP): a missed character costs four times an invented one.
+  const auto f2 = ratio(5 * leak.covered_characters, 4 * leak.gold_characters + leak.predicted_characters);
+  return {{"character_leak_rate", or_null(ratio(leak.gold_characters - leak.covered_characters, leak.gold_characters))},
+          {"document_leak_rate", or_null(ratio(leak.leaking_documents, leak.gold_documents))},
+          {"surface_leak_rate", or_null(ratio(leak.leaking_surfaces, leak.gold_surfaces))},
+          {"untyped",
+           {{"precision", or_null(untyped.precision)},
+            {"recall", or_null(untyped.recall)},
+            {"f1", or_null(untyped.f1)},
+            {"f2", or_null(f2)}}},
+          {"gold_characters", leak.gold_characters},
+          {"leaked_characters", leak.gold_characters - leak.covered_characters},
+          {"predicted_characters", leak.predicted_characters},
+          {"gold_documents", leak.gold_documents},
+          {"leaking_documents", leak.leaking_documents},
+          {"gold_surfaces", leak.gold_surfaces},
+          {"leaking_surfaces", leak.leaking_surfaces}};
+}
+
+json health_to_json(const HealthCounts& health) {
+  const auto rate = [&](std::int64_t count) { return or_null(ratio(count, health.answers)); };
+  json result = {{"answers", health.answers},
+                 {"parsed", rate(health.parsed)},
+                 {"well_formed", rate(health.well_formed)},
+                 {"copy_exact", rate(health.copy_exact)},
+                 {"hit_max_tokens", rate(health.hit_max_tokens)},
+                 {"counts", json::object()}};
+  for (std::size_t i = 0; i < kNumAnswerFaults; ++i) {
+    const std::string fault(name_of(static_cast<AnswerFault>(i)));
+    result[fault] = rate(health.fault_documents[i]);
+    result["counts"][fault] = health.fault_counts[i];
+  }
+  return result;
+}
+
+/// The F1 of one reading in the order in which they are reported: the schemes, then the labels.
+std::vector<F1Counts> f1_row(const SpanCounts& counts, const std::vector<std::string>& labels) {
+  std::vector<F1Counts> row;
+  for (Scheme scheme : kSchemes) row.push_back(f1_counts(counts.scheme(scheme)));
+  for (const std::string& label : labels) {
+    const auto found = counts.labels.find(label);
+    row.push_back(found == counts.labels.end() ? F1Counts{} : f1_counts(found->second));
+  }
+  return row;
+}
+
+std::vector<F1Counts> f1_row(const DocumentScore& document, const std::vector<std::string>& labels) {
+  std::vector<F1Counts> row = f1_row(document.raw, labels);
+  const std::vector<F1Counts> repaired = f1_row(document.repaired, labels);
+  row.insert(row.end(), repaired.begin(), repaired.end());
+  row.push_back(f1_counts(document.values));
+  return row;
+}
+
+std::vector<std::vector<F1Counts>> f1_rows(const std::vector<DocumentScore>& documents,
+                                           const std::vector<std::string>& labels) {
+  std::vector<std::vector<F1Counts>> rows;
+  for (const auto& group : group_documents(documents)) {
+    std::vector<F1Counts> sum;
+    for (const DocumentScore* document : group) {
+      const std::vector<F1Counts> row = f1_row(*document, labels);
+      sum.resize(row.size());
+      for (std::size_t m = 0; m < row.size(); ++m) sum[m] += row[m];
+    }
+    rows.push_back(std::move(sum));
+  }
+  return rows;
+}
+
+DocumentScore pooled(const std::vector<DocumentScore>& documents) {
+  DocumentScore sum;
+  for (const DocumentScore& document : documents) {
+    sum.raw += document.raw;
+    sum.repaired += document.repaired;
+    sum.values += document.values;
+    sum.health += document.health;
+  }
+  return sum;
+}
+
+/// The labels of the list, then others that occur.
+std::vector<std::string> label_names(const LabelList& labels, const DocumentScore& sum) {
+  std::vector<std::string> names;
+  for (const Label& label : labels) names.push_back(label.name);
+  for (const SpanCounts* counts : {&sum.raw, &sum.repaired}) {
+    for (const auto& [name, unused] : counts->labels) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+json score_report(const std::vector<DocumentScore>& documents, const LabelList& labels,
+                  const ScoreReportOptions& options) {
+  const DocumentScore sum = pooled(documents);
+  const std::vector<std::string> names = label_names(labels, sum);
+  const std::vector<std::vector<F1Counts>> rows = f1_rows(documents, names);
+  std::vector<std::optional<Interval>> intervals = f1_intervals(
+      rows, {.samples = options.bootstrap_samples, .confidence = options.confidence, .seed = options.seed});
+  intervals.resize(2 * (kNumSchemes + names.size()) + 1);
+
+  json report = {{"documents", documents.size()},
+                 {"groups", rows.size()},
+                 {"errors", errors_to_json(sum.raw.errors)},
+                 {"errors_repaired", errors_to_json(sum.repaired.errors)},
+                 {"leak", leak_to_json(sum.raw.leak)},
+                 {"leak_repaired", leak_to_json(sum.repaired.leak)},
+                 {"value", label_to_json(sum.values, intervals.back())},
+                 {"health", health_to_json(sum.health)}};
+  auto interval = intervals.begin();
+  for (const auto& [reading, per_label, counts] :
+       {std::tuple{"raw", "per_label", &sum.raw}, std::tuple{"repaired", "per_label_repaired", &sum.repaired}}) {
+    for (Scheme scheme : kSchemes) {
+      report[reading][std::string(name_of(scheme))] = scheme_to_json(scheme, counts->scheme(scheme), *interval++);
+    }
+    report[reading]["macro"] = macro_to_json(counts->labels, 1);
+    report[reading]["macro_10"] = macro_to_json(counts->labels, 10);
+    report[reading]["duplicates"] = counts->duplicates;
+    report[per_label] = json::object();
+    for (const std::string& name : names) {
+      const auto found = counts->labels.find(name);
+      report[per_label][name] =
+          label_to_json(found == counts->labels.end() ? LabelCounts{} : found->second, *interval++);
+    }
+  }
+  return report;
+}
+
+double strict_f1(const std::vector<DocumentScore>& documents) {
+  SchemeCounts sum;
+  for (const DocumentScore& document : documents) sum += document.raw.scheme(Scheme::strict);
+  return quality(sum).f1.value_or(0.0);
+}
+
+}  // namespace entune
