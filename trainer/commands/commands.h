@@ -1,0 +1,28 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "distributed/communicator.h"
+
+namespace entune {
+
+/// What a command gets, and what it leaves for main() to run once the command line is understood.
+struct CommandContext {
+  Communicator& world;
+  std::function<void()> run;
+};
+
+// Each adds one command with its options to the program. train is what runs when no command is named.
+void add_train(CLI::App& app, CommandContext& context);
+void add_validate(CLI::App& app, CommandContext& context);
+void add_show_config(CLI::App& app, CommandContext& context);
+void add_inspect_data(CLI::App& app, CommandContext& context);
+void add_evaluate(CLI::App& app, CommandContext& context);
+void add_predict(CLI::App& app, CommandContext& context);
+void add_generate_data(CLI::App& app, CommandContext& context);
+void add_draft_prompt(CLI::App& app, CommandContext& context);
+void add_import(CLI::App& app, CommandContext& context);
+void add_report(CLI::App& app, CommandContext& context);
+
+}  // namespace entune

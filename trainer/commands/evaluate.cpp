@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "data/corpus.h"
+#include "data/scoring/score_report.h"
+#include "trainer/commands/commands.h"
+#include "trainer/evaluate/evaluator.h"
+#include "trainer/report/comparison_table.h"
+#include "trainer/study/cell_data.h"
+#include "trainer/study/run_folder.h"
+#include "trainer/study/trained_cell.h"
+
+namespace entune {
+namespace {
+
+using nlohmann::json;
+
+struct Arguments {
+  std::string run;
+  std::string cell;
+  std::vector<std::string> overrides;
+  std::string split = "test";
+  std::string data;
+  std::string output;
+};
+
+std::vector<Example> texts_to_answer(const Arguments& arguments, TrainedCell& cell) {
+  if (!arguments.data.empty()) {
+    ReaderOptions options;
+    options.label_map = cell.loaded.recipe.label_map;
+    return read_corpus(arguments.data, options).examples;
+  }
+  std::vector<StudyCell> cells;
+  cells.push_back({arguments.cell, {}, cell.loaded});
+  std::vector<CellSetup> setups;
+  setups.push_back(std::move(cell.setup));
+  const std::vector<CellData> data = prepare_data(cells, setups);
+  cell.setup = std::move(setups.front());
+  return data.front().side(arguments.split);
+}
+
+void run_evaluate(const Arguments& arguments, Communicator& world) {
+  TrainedCell cell = load_trained_cell(arguments.run, arguments.cell, arguments.overrides, world);
+  const Recipe& recipe = cell.loaded.recipe;
+  const std::vector<Example> examples = texts_to_answer(arguments, cell);
+  const EvaluationResult answered = evaluate(*cell.model, *cell.setup.task, examples, *cell.mesh,
+                                             {.generation = recipe.generation.options,
+                                              .budget = cell.budget,
+                                              .keep_predictions = false,
+                                              .progress = "answering"});
+  if (world.rank() != 0) return;
+  const std::string split = arguments.data.empty() ? arguments.split : "test";
+  json result{{"name", arguments.cell.empty() ? recipe.name : arguments.cell},
+              {"format", recipe.task.format},
+              {"seed", recipe.seed}};
+  result["generate"] = {{"seconds", answered.seconds},
+                        {"texts", examples.size()},
+                        {"prompt_tokens", answered.stats.prompt_tokens},
+                        {"generated_tokens", answered.stats.generated_tokens},
+                        {"forward_passes", answered.stats.forward_passes}};
+  result["scores"][split] =
+      score_report(answered.documents, recipe.labels,
+                   {.bootstrap_samples = recipe.evaluation.bootstrap, .confidence = 0.95, .seed = recipe.seed});
+  const json summary{{"name", recipe.name}, {"cells", json::array({result})}, {"comparisons", json::array()}};
+  fmt::print("{}", comparison_table(summary));
+  if (!arguments.output.empty()) write_file(arguments.output, result.dump(1) + "\n");
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, CommandContext& context) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("evaluate", "Let a trained run answer a split, or another data set, and score it");
+  command->add_option("run", arguments->run, "Run folder (runs/<name>)")->required()->type_name("DIR");
+  command->add_option("--cell", arguments->cell, "Cell of the run, as in its report (not needed where there is one)");
+  command->add_option("--set", arguments->overrides, "Values that replace the run's recipe: parallel.tensor=2")
+      ->type_name("KEY=VALUE");
+  command->add_option("--split", arguments->split, "train, validation or test of the run's data")
+      ->check(CLI::IsMember({"train", "validation", "test"}))
+      ->capture_default_str();
+  command->add_option("--data", arguments->data, "Another data set to answer instead (JSONL, Presidio JSON or CoNLL)")
+      ->type_name("FILE");
+  command->add_option("--output,-o", arguments->output, "JSON file for the scores")->type_name("FILE");
+  command->callback(
+      [&context, arguments] { context.run = [&context, arguments] { run_evaluate(*arguments, context.world); }; });
+}
+
+}  // namespace entune

@@ -1,0 +1,47 @@
+#include "trainer/evaluate/answer_task.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace entune {
+
+std::int64_t AnswerBudget::max_new_tokens(std::int64_t text_tokens) const {
+  return static_cast<std::int64_t>(std::ceil(slope * static_cast<double>(text_tokens + kOffset)));
+}
+
+AnswerTask::AnswerTask(const std::string& format, const PromptOptions& prompt, const LabelList& labels,
+                       const std::string& chat_family, const Tokenizer& tokenizer)
+    : labels_(labels),
+      format_(make_output_format(format, labels)),
+      prompt_(prompt, *format_, labels),
+      tokenizer_(tokenizer),
+      encoder_(make_chat_encoder(chat_family, tokenizer)) {}
+
+EncodedSample AnswerTask::with_answer(const Example& example) const {
+  const std::string answer = format_->render(example);
+  return encoder_->encode(prompt_.turns_for(example.text), answer);
+}
+
+GenerationRequest AnswerTask::request(const std::string& text, const AnswerBudget& budget,
+                                      std::int64_t max_new_tokens) const {
+  if (max_new_tokens == 0)
+    max_new_tokens = budget.max_new_tokens(static_cast<std::int64_t>(tokenizer_.encode(text).size()));
+  return continue_turns(prompt_.turns_for(text), max_new_tokens);
+}
+
+GenerationRequest AnswerTask::continue_turns(const std::vector<Turn>& turns, std::int64_t max_new_tokens) const {
+  return {encoder_->encode(turns, std::nullopt).ids, max_new_tokens};
+}
+
+AnswerBudget AnswerTask::fit_budget(const std::vector<Example>& examples) const {
+  AnswerBudget budget{.slope = 1.0};
+  for (const Example& example : examples) {
+    if (!format_->can_carry(example)) continue;
+    const double answer = static_cast<double>(tokenizer_.encode(format_->render(example)).size()) + 1.0;
+    const double text = static_cast<double>(tokenizer_.encode(example.text).size());
+    budget.slope = std::max(budget.slope, 1.25 * answer / (text + static_cast<double>(AnswerBudget::kOffset)));
+  }
+  return budget;
+}
+
+}  // namespace entune

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/batches/batch_loader.h"
+#include "data/formats/output_format.h"
+#include "data/prompts/prompt.h"
+#include "data/tokens/chat_encoder.h"
+#include "trainer/generate/generator.h"
+
+namespace entune {
+
+/// How many tokens an answer may have, as a line over the tokens of the text: slope * (text tokens + kOffset).
+struct AnswerBudget {
+  static constexpr std::int64_t kOffset = 16;
+  double slope = 8.0;
+
+  std::int64_t max_new_tokens(std::int64_t text_tokens) const;
+};
+
+/// The task of one cell: text -> conversation -> ids, and ids -> entities. The same object serves training, evaluation
+/// and prediction.
+class AnswerTask {
+ public:
+  /// Loads nothing; `tokenizer` must outlive the task. Throws InputError as make_output_format, Prompt and
+  /// make_chat_encoder do.
+  AnswerTask(const std::string& format, const PromptOptions& prompt, const LabelList& labels,
+             const std::string& chat_family, const Tokenizer& tokenizer);
+
+  const OutputFormat& format() const { return *format_; }
+  const Prompt& prompt() const { return prompt_; }
+  const LabelList& labels() const { return labels_; }
+  std::vector<TokenId> stop_ids() const { return encoder_->stop_ids(); }
+
+  /// The conversation with the right answer.
+  EncodedSample with_answer(const Example& example) const;
+  /// The conversation up to the answer. `budget` bounds what is generated, unless `max_new_tokens` > 0 says how much.
+  GenerationRequest request(const std::string& text, const AnswerBudget& budget, std::int64_t max_new_tokens) const;
+  /// Any turns of this task's family up to the model's next answer (draft-prompt).
+  GenerationRequest continue_turns(const std::vector<Turn>& turns, std::int64_t max_new_tokens) const;
+  std::string answer_text(const GeneratedAnswer& answer) const { return tokenizer_.decode(answer.ids); }
+
+  /// The smallest slope, with a quarter to spare, that fits the right answers of `examples`.
+  AnswerBudget fit_budget(const std::vector<Example>& examples) const;
+
+ private:
+  LabelList labels_;
+  std::unique_ptr<OutputFormat> format_;
+  Prompt prompt_;
+  const Tokenizer& tokenizer_;
+  std::unique_ptr<ChatEncoder> encoder_;
+};
+
+}  // namespace entune

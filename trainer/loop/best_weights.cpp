@@ -1,0 +1,20 @@
+#include "trainer/loop/best_weights.h"
+
+#include <ATen/ATen.h>
+
+namespace entune {
+
+bool BestWeights::offer(double score) {
+  if (!kept_.empty() && score <= best_) return false;
+  best_ = score;
+  kept_.clear();
+  for (const at::Tensor& parameter : parameters_) kept_.push_back(parameter.detach().clone());
+  return true;
+}
+
+void BestWeights::restore() {
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < kept_.size(); ++i) parameters_[i].copy_(kept_[i]);
+}
+
+}  // namespace entune

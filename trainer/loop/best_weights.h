@@ -1,0 +1,27 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "trainer/model/decoder_model.h"
+
+namespace entune {
+
+/// The trained parameters at the best evaluation so far, kept in memory (adapters are small; in full fine-tuning it is
+/// a second copy of the weights that this rank holds).
+class BestWeights {
+ public:
+  explicit BestWeights(DecoderModel& model) : parameters_(model.trainable_parameters()) {}
+
+  /// Higher is better. Keeps the weights if `score` beats every one before; true then.
+  bool offer(double score);
+  /// Puts the best weights back; nothing happens if none was ever offered.
+  void restore();
+
+ private:
+  std::vector<at::Tensor> parameters_, kept_;
+  double best_ = 0.0;
+};
+
+}  // namespace entune

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "data/batches/batch_loader.h"
+#include "distributed/device_mesh.h"
+#include "distributed/gradient_reducer.h"
+#include "trainer/model/decoder_model.h"
+#include "trainer/optim/adamw.h"
+#include "trainer/optim/schedule.h"
+#include "trainer/telemetry/step_log.h"
+
+namespace entune {
+
+struct TrainerOptions {
+  std::int64_t epochs = 1;
+  AdamWOptions optimizer;
+  ScheduleOptions schedule;
+};
+
+/// The step loop: load, forward, backward, reduce, update, record. Collective: every rank of the mesh calls run_step()
+/// equally often.
+class Trainer {
+ public:
+  /// All of them must outlive the trainer. `loader` deals to the data axis.
+  Trainer(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mesh, const TrainerOptions& options);
+
+  std::int64_t total_steps() const { return total_steps_; }
+  std::int64_t steps_done() const { return step_; }
+  bool done() const { return step_ == total_steps_; }
+  bool at_epoch_end() const { return step_ % loader_.steps_per_epoch() == 0; }
+
+  /// The next optimizer step. Gradients are summed over micro-batches, the tensor axis (where partial) and the data
+  /// axis, in float32, then divided once by the sum of the loss weights of the global batch. Throws std::runtime_error
+  /// if the loss is not finite.
+  StepRecord run_step();
+
+ private:
+  StepRecord agree(const StepBatches& work, double loss_sum) const;
+
+  DecoderModel& model_;
+  const BatchLoader& loader_;
+  DeviceMesh& mesh_;
+  TrainerOptions options_;
+  std::int64_t total_steps_;
+  std::int64_t step_ = 0;
+  std::vector<at::Tensor> trained_, sharded_, replicated_;
+  AdamW optimizer_;
+  GradientReducer partial_reducer_;  // over the tensor axis: replicated parameters whose gradient is a partial sum
+  GradientReducer data_reducer_;     // over the data axis: all
+};
+
+/// Weighted mean loss over `samples`, shared out over the data axis; no gradient. 0 for no samples.
+double mean_loss(DecoderModel& model, const std::vector<TrainingSample>& samples, const BatchOptions& options,
+                 DeviceMesh& mesh);
+
+}  // namespace entune

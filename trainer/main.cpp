@@ -1,0 +1,80 @@
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "data/input_error.h"
+#include "distributed/mpi_runtime.h"
+#include "trainer/commands/commands.h"
+
+namespace {
+
+constexpr int kBadInput = 2;
+constexpr int kFailure = 1;
+
+// Ranks of one machine share its cores: more threads than cores starve each other.
+void set_threads(const entune::MpiRuntime& mpi) {
+  if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
+  at::set_num_threads(std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / mpi.local_size()));
+}
+
+// Every rank meets the same bad input; rank 0 says it. A rank that is alone with it speaks up once rank 0 has had its
+// chance.
+int refuse(const entune::MpiRuntime& mpi, const char* message) {
+  if (mpi.rank() == 0) {
+    fmt::print(stderr, "error: {}\n", message);
+  } else {
+    sleep(2);
+    fmt::print(stderr, "error: rank {}: {}\n", mpi.rank(), message);
+  }
+  if (mpi.size() > 1) mpi.abort(kBadInput);
+  return kBadInput;
+}
+
+int fail(const entune::MpiRuntime& mpi, const char* message) {
+  fmt::print(stderr, "rank {} of {}: failed: {}\n", mpi.rank(), mpi.size(), message);
+  if (mpi.size() > 1) mpi.abort(kFailure);
+  return kFailure;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  umask(077);  // runs hold personal data
+  entune::MpiRuntime mpi(argc, argv);
+  set_threads(mpi);
+  const std::unique_ptr<entune::Communicator> world = mpi.world();
+
+  CLI::App app("Entune: fine-tunes Llama-family models to find named entities by writing them out.", "trainer");
+  entune::CommandContext context{*world, {}};
+  entune::add_train(app, context);
+  entune::add_validate(app, context);
+  entune::add_show_config(app, context);
+  entune::add_inspect_data(app, context);
+  entune::add_evaluate(app, context);
+  entune::add_predict(app, context);
+  entune::add_generate_data(app, context);
+  entune::add_draft_prompt(app, context);
+  entune::add_import(app, context);
+  entune::add_report(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const bool asked_for_help = error.get_exit_code() == 0;
+    if (mpi.rank() == 0) app.exit(error);
+    return asked_for_help ? 0 : kBadInput;
+  }
+
+  try {
+    context.run();
+    return 0;
+  } catch (const entune::InputError& error) {
+    return refuse(mpi, error.what());
+  } catch (const std::exception& error) {
+    return fail(mpi, error.what());
+  }
+}

@@ -1,0 +1,195 @@
+#include "trainer/study/cell_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "data/corpus.h"
+#include "data/input_error.h"
+#include "data/split.h"
+
+namespace entune {
+namespace {
+
+struct Sources {
+  std::vector<Example> train, validation, test;  // as far as they have a file of their own; train: what is split
+  std::int64_t num_skipped = 0;
+};
+
+void require_listed_labels(const std::vector<Example>& examples, const LabelList& labels, const std::string& path) {
+  std::set<std::string> listed;
+  for (const Label& label : labels) listed.insert(label.name);
+  for (const Example& example : examples) {
+    for (const Entity& entity : example.entities) {
+      if (listed.count(entity.label)) continue;
+      throw InputError(
+          fmt::format("{}: sample {}: label {} is not in the recipe's `labels`; add it there, or map it with "
+                      "`label_map: {{{}: null}}` to drop its entities",
+                      path, example.id, entity.label, entity.label));
+    }
+  }
+}
+
+std::vector<Example> read_side(const std::optional<DataFile>& file, const Recipe& recipe, std::int64_t& num_skipped) {
+  if (!file) return {};
+  ReaderOptions options;
+  options.reader = file->reader;
+  options.scheme = file->scheme;
+  options.group_key = recipe.data.split_by;
+  options.on_bad_sample = recipe.data.on_bad_sample;
+  options.max_skipped = recipe.data.max_skipped;
+  options.label_map = recipe.label_map;
+  Corpus corpus = read_corpus(file->path, options);
+  num_skipped += corpus.num_skipped;
+  require_listed_labels(corpus.examples, recipe.labels, file->path);
+  return std::move(corpus.examples);
+}
+
+Sources read_sources(const Recipe& recipe) {
+  Sources sources;
+  sources.train = read_side(recipe.data.train, recipe, sources.num_skipped);
+  sources.validation = read_side(recipe.data.validation, recipe, sources.num_skipped);
+  sources.test = read_side(recipe.data.test, recipe, sources.num_skipped);
+  return sources;
+}
+
+// The values of all keys that begin with one of `prefixes`, as one string.
+std::string key_of(const LoadedRecipe& loaded, const std::vector<std::string>& prefixes) {
+  std::string key;
+  for (const ResolvedKey& entry : loaded.keys) {
+    const auto begins = [&](const std::string& prefix) { return entry.key.rfind(prefix, 0) == 0; };
+    if (std::any_of(prefixes.begin(), prefixes.end(), begins)) key += entry.key + "=" + entry.value + "\n";
+  }
+  return key;
+}
+
+// Texts that every cell can train on and answer. Decided before the split, so that counts are exact and the same for
+// all.
+class Filter {
+ public:
+  Filter(const std::vector<StudyCell>& cells, const std::vector<CellSetup>& setups) : cells_(cells), setups_(setups) {
+    std::set<std::string> seen;  // cells that differ in the seed alone, say, judge alike
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (seen.insert(
+                  key_of(cells[i].loaded, {"model.", "labels", "task.", "training.max_tokens", "training.on_too_long"}))
+              .second)
+        judges_.push_back(i);
+    }
+  }
+
+  void apply(std::vector<Example>& examples, std::map<std::string, std::int64_t>& left_out) const {
+    std::erase_if(examples, [&](const Example& example) {
+      const std::optional<std::string> reason = why_not(example);
+      if (reason) ++left_out[*reason];
+      return reason.has_value();
+    });
+  }
+
+ private:
+  std::optional<std::string> why_not(const Example& example) const {
+    for (const std::size_t i : judges_) {
+      const OutputFormat& format = setups_[i].task->format();
+      if (const auto reason = format.why_not(example)) return fmt::format("{}: {}", format.name(), *reason);
+    }
+    for (const std::size_t i : judges_) {
+      const Recipe::Training& training = cells_[i].loaded.recipe.training;
+      const auto tokens = static_cast<std::int64_t>(setups_[i].task->with_answer(example).ids.size());
+      if (tokens <= training.max_tokens) continue;
+      if (!training.skip_too_long) {
+        throw InputError(
+            fmt::format("sample {}: expected at most {} tokens (training.max_tokens), found {} in cell {}; raise "
+                        "training.max_tokens or set training.on_too_long: skip",
+                        example.id, training.max_tokens, tokens, cells_[i].name));
+      }
+      return "too long";
+    }
+    return std::nullopt;
+  }
+
+  const std::vector<StudyCell>& cells_;
+  const std::vector<CellSetup>& setups_;
+  std::vector<std::size_t> judges_;
+};
+
+bool has_label(const Example& example, const std::vector<std::string>& labels) {
+  return std::any_of(example.entities.begin(), example.entities.end(), [&](const Entity& entity) {
+    return std::find(labels.begin(), labels.end(), entity.label) != labels.end();
+  });
+}
+
+void split_sources(const Recipe& recipe, Sources sources, CellData& data) {
+  const std::vector<std::string>& held_out = recipe.data.held_out_labels;
+  if (held_out.empty()) {
+    CorpusSplit split = split_corpus(sources.train, recipe.data.split);
+    data.train = std::move(split.train);
+    data.validation = std::move(split.validation);
+    data.test = std::move(split.test);
+  } else {
+    // The test side first, from all texts; what is left is trained on without the texts that hold a held-out label.
+    SplitOptions test_side = recipe.data.split;
+    test_side.train = {SplitSize::Kind::rest};
+    test_side.validation = {};
+    CorpusSplit first = split_corpus(sources.train, test_side);
+    std::erase_if(first.train, [&](const Example& example) { return has_label(example, held_out); });
+    SplitOptions others = recipe.data.split;
+    others.test = {};
+    CorpusSplit second = split_corpus(first.train, others);
+    data.train = std::move(second.train);
+    data.validation = std::move(second.validation);
+    data.test = std::move(first.test);
+  }
+  if (recipe.data.validation) {
+    data.validation = std::move(sources.validation);
+    std::erase_if(data.validation, [&](const Example& example) { return has_label(example, held_out); });
+  }
+  if (recipe.data.test) data.test = std::move(sources.test);
+}
+
+// Verbatim texts of a separate file must not stand on two sides either.
+void require_disjoint_texts(const CellData& data) {
+  std::map<std::string_view, const char*> side_of;
+  const auto claim = [&](const std::vector<Example>& examples, const char* side) {
+    for (const Example& example : examples) {
+      const auto [found, fresh] = side_of.emplace(example.text, side);
+      if (!fresh && std::string_view(found->second) != side) {
+        throw InputError(fmt::format("sample {}: its text stands in {} and in {}; take it out of one of the files",
+                                     example.id, found->second, side));
+      }
+    }
+  };
+  claim(data.train, "train");
+  claim(data.validation, "validation");
+  claim(data.test, "test");
+}
+
+}  // namespace
+
+const std::vector<Example>& CellData::side(const std::string& name) const {
+  return name == "train" ? train : name == "validation" ? validation : test;
+}
+
+std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const std::vector<CellSetup>& setups) {
+  const Filter filter(cells, setups);
+  std::map<std::string, CellData> prepared;
+  std::vector<CellData> all;
+  for (const StudyCell& cell : cells) {
+    const std::string key = key_of(cell.loaded, {"data.", "label"});
+    if (!prepared.count(key)) {
+      const Recipe& recipe = cell.loaded.recipe;
+      Sources sources = read_sources(recipe);
+      CellData data;
+      if (sources.num_skipped > 0) data.left_out["bad sample"] = sources.num_skipped;
+      for (auto* examples : {&sources.train, &sources.validation, &sources.test})
+        filter.apply(*examples, data.left_out);
+      split_sources(recipe, std::move(sources), data);
+      require_disjoint_texts(data);
+      prepared.emplace(key, std::move(data));
+    }
+    all.push_back(prepared.at(key));
+  }
+  return all;
+}
+
+}  // namespace entune

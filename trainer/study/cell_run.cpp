@@ -1,0 +1,140 @@
+#include "trainer/study/cell_run.h"
+
+#include <ATen/core/Tensor.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "data/patterns/pattern_recognizer.h"
+#include "data/scoring/score_report.h"
+#include "trainer/evaluate/evaluator.h"
+#include "trainer/study/cell_training.h"
+#include "trainer/weights/hugging_face.h"
+
+namespace entune {
+namespace {
+
+using nlohmann::json;
+
+std::string method_name(TrainingMethod method) {
+  return method == TrainingMethod::lora ? "lora" : method == TrainingMethod::full ? "full" : "none";
+}
+
+json prediction_json(const Prediction& prediction) {
+  const auto entities = [](const std::vector<Entity>& list) {
+    json array = json::array();
+    for (const Entity& entity : list)
+      array.push_back({{"start", entity.start}, {"end", entity.end}, {"label", entity.label}});
+    return array;
+  };
+  return {{"id", prediction.id},
+          {"answer", prediction.answer},
+          {"hit_max_tokens", prediction.hit_max_tokens},
+          {"raw", entities(prediction.parsed.raw())},
+          {"repaired", entities(prediction.parsed.repaired())}};
+}
+
+void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions) {
+  std::string lines;
+  for (const Prediction& prediction : predictions) {
+    lines += prediction_json(prediction).dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  }
+  write_file(path, lines, true);
+}
+
+ScoreReportOptions report_options(const Recipe& recipe) {
+  return {.bootstrap_samples = recipe.evaluation.bootstrap, .confidence = 0.95, .seed = recipe.seed};
+}
+
+void write_scores(const std::filesystem::path& directory, const std::string& split,
+                  const std::vector<DocumentScore>& documents) {
+  std::filesystem::create_directories(directory / "scores");
+  write_document_scores(directory / "scores" / (split + ".jsonl"), documents);
+}
+
+// The adapter or model that was scored. Data rank 0's tensor group writes.
+void export_weights(const Recipe& recipe, DecoderModel& model, DeviceMesh& mesh,
+                    const std::filesystem::path& directory) {
+  if (recipe.export_as != "none" && mesh.axis(MeshAxis::data).rank() == 0) {
+    Communicator& tensor_axis = mesh.axis(MeshAxis::tensor);
+    if (recipe.training.method == TrainingMethod::lora)
+      save_peft_adapter(directory / "adapter", model, recipe.model.path, tensor_axis);
+    if (recipe.training.method == TrainingMethod::full)
+      save_hugging_face(directory / "model", model, recipe.model.path, tensor_axis);
+  }
+  mesh.world().barrier();
+}
+
+json corpus_json(const CellData& data) {
+  return {{"train", data.train.size()},
+          {"validation", data.validation.size()},
+          {"test", data.test.size()},
+          {"left_out", data.left_out}};
+}
+
+}  // namespace
+
+void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, DeviceMesh& mesh,
+              const RunFolder& folder) {
+  const Recipe& recipe = cell.loaded.recipe;
+  const bool first_rank = mesh.world().rank() == 0;
+  const std::filesystem::path directory = folder.cell(cell.name);
+  const AnswerBudget budget = setup.task->fit_budget(data.train);
+  const std::unique_ptr<DecoderModel> model = load_model(recipe, setup, mesh, first_rank);
+
+  json result{{"name", cell.name},
+              {"format", recipe.task.format},
+              {"seed", recipe.seed},
+              {"method", method_name(recipe.training.method)},
+              {"overrides", cell.overrides},
+              {"chat", setup.chat_family},
+              {"answer_budget_slope", budget.slope},
+              {"corpus", corpus_json(data)}};
+  if (recipe.training.method != TrainingMethod::none) {
+    result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory);
+    export_weights(recipe, *model, mesh, directory);
+  }
+
+  json generate{{"seconds", 0.0}, {"texts", 0}, {"prompt_tokens", 0}, {"generated_tokens", 0}, {"forward_passes", 0}};
+  for (const std::string& split : recipe.evaluation.splits) {
+    const std::vector<Example>& examples = data.side(split);
+    const EvaluationResult answered = evaluate(*model, *setup.task, examples, mesh,
+                                               {.generation = recipe.generation.options,
+                                                .budget = budget,
+                                                .keep_predictions = recipe.generation.write_predictions && first_rank,
+                                                .progress = fmt::format("answering {} with {}", split, cell.name)});
+    generate["seconds"] = generate["seconds"].get<double>() + answered.seconds;
+    generate["texts"] = generate["texts"].get<std::size_t>() + examples.size();
+    generate["prompt_tokens"] = generate["prompt_tokens"].get<std::int64_t>() + answered.stats.prompt_tokens;
+    generate["generated_tokens"] = generate["generated_tokens"].get<std::int64_t>() + answered.stats.generated_tokens;
+    generate["forward_passes"] = generate["forward_passes"].get<std::int64_t>() + answered.stats.forward_passes;
+    if (!first_rank) continue;
+    result["scores"][split] = score_report(answered.documents, recipe.labels, report_options(recipe));
+    write_scores(directory, split, answered.documents);
+    if (recipe.generation.write_predictions)
+      write_predictions(directory / "predictions" / (split + ".jsonl"), answered.predictions);
+  }
+  result["generate"] = generate;
+  if (first_rank) {
+    write_file(directory / "recipe.yaml", cell.loaded.resolved_yaml);
+    write_file(directory / "cell.json", result.dump(1) + "\n");
+  }
+  mesh.world().barrier();
+}
+
+void run_pattern_baseline(const Recipe& recipe, const CellData& data, const RunFolder& folder) {
+  const std::filesystem::path directory = folder.cell("patterns");
+  const PatternRecognizer recognizer(recipe.labels);
+  json result{{"name", "patterns"},   {"format", json()},           {"seed", recipe.seed},
+              {"method", "patterns"}, {"overrides", json::array()}, {"corpus", corpus_json(data)}};
+  for (const std::string& split : recipe.evaluation.splits) {
+    std::vector<DocumentScore> documents;
+    for (const Example& example : data.side(split))
+      documents.push_back(score_document(example, recognizer.find(example.text)));
+    result["scores"][split] = score_report(documents, recipe.labels, report_options(recipe));
+    write_scores(directory, split, documents);
+  }
+  write_file(directory / "cell.json", result.dump(1) + "\n");
+}
+
+}  // namespace entune

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "distributed/device_mesh.h"
+#include "trainer/recipe/recipe.h"
+#include "trainer/study/cell_data.h"
+#include "trainer/study/cell_setup.h"
+#include "trainer/study/run_folder.h"
+
+namespace entune {
+
+/// Trains one cell (unless training.method is none), lets it answer its splits, scores them and writes its folder.
+/// Collective over the mesh; rank 0 of the world writes. The adapter (or model) that the scores are of is the best one
+/// on the validation side, where there was validation.
+void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, DeviceMesh& mesh,
+              const RunFolder& folder);
+
+/// The baseline of patterns over `data`'s splits, as a cell of its own named "patterns". One process does it.
+void run_pattern_baseline(const Recipe& recipe, const CellData& data, const RunFolder& folder);
+
+}  // namespace entune

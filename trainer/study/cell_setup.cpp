@@ -1,0 +1,94 @@
+#include "trainer/study/cell_setup.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <fstream>
+
+#include "data/input_error.h"
+#include "trainer/telemetry/progress.h"
+#include "trainer/weights/hugging_face.h"
+#include "trainer/weights/presets.h"
+
+namespace entune {
+namespace {
+
+// bfloat16 pays on CPUs with AMX only; elsewhere its products are slower than float32's.
+bool cpu_has_amx() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("flags", 0) == 0) return line.find("amx_bf16") != std::string::npos;
+  }
+  return false;
+}
+
+at::ScalarType resolve_dtype(const std::string& name) {
+  if (name == "auto") return cpu_has_amx() ? at::kBFloat16 : at::kFloat;
+  return name == "bfloat16" ? at::kBFloat16 : at::kFloat;
+}
+
+// A family only where the files leave no doubt: Llama-2's and Vicuna's look alike, for one.
+std::string resolve_chat_family(const Recipe& recipe, const LlamaConfig& config, const Tokenizer& tokenizer) {
+  if (recipe.model.chat != "auto") return recipe.model.chat;
+  if (config.model_type == "mistral") return "mistral";
+  const bool chat_ml = tokenizer.control_id("<|im_start|>") && tokenizer.control_id("<|im_end|>");
+  if (chat_ml && config.vocab_size == 49152) return "smollm2";
+  if (chat_ml && config.vocab_size == 64000) return "yi";
+  throw InputError(
+      fmt::format("model.chat: auto: the chat family of {} is not plain from its files (model_type {}, vocabulary {}); "
+                  "set model.chat to one of: {}",
+                  recipe.model.path, config.model_type, config.vocab_size, fmt::join(chat_families(), ", ")));
+}
+
+LlamaConfig resolve_config(const Recipe& recipe) {
+  if (recipe.model.init == "random") {
+    if (const auto preset = preset_config(recipe.model.preset)) return *preset;
+  }
+  return read_llama_config(recipe.model.path);
+}
+
+}  // namespace
+
+CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size) {
+  CellSetup setup;
+  setup.config = resolve_config(recipe);
+  validate_layout(recipe, setup.config, world_size);
+  setup.dtype = resolve_dtype(recipe.model.dtype);
+  setup.tokenizer = load_tokenizer(recipe.model.path);
+  if (setup.tokenizer->vocab_size() > setup.config.vocab_size) {
+    throw InputError(
+        fmt::format("{}: expected a tokenizer of at most {} pieces (config.json's vocab_size), found {}; take the "
+                    "tokenizer that belongs to the model",
+                    recipe.model.path, setup.config.vocab_size, setup.tokenizer->vocab_size()));
+  }
+  setup.chat_family = resolve_chat_family(recipe, setup.config, *setup.tokenizer);
+  setup.task = make_task(recipe, setup, recipe.labels);
+  return setup;
+}
+
+std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& setup, const LabelList& labels) {
+  return std::make_unique<AnswerTask>(recipe.task.format, recipe.task.prompt, labels, setup.chat_family,
+                                      *setup.tokenizer);
+}
+
+std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown) {
+  ModelOptions options{.dtype = setup.dtype,
+                       .lora = std::nullopt,
+                       .train_base = recipe.training.method == TrainingMethod::full,
+                       .checkpointing = recipe.training.activation_checkpointing};
+  if (recipe.training.method == TrainingMethod::lora) options.lora = recipe.training.lora;
+  auto model = std::make_unique<DecoderModel>(setup.config, options, mesh.axis(MeshAxis::tensor));
+  if (recipe.model.init == "random") {
+    model->initialize_random(recipe.seed);
+  } else {
+    std::unique_ptr<Progress> progress;
+    load_hugging_face_weights(recipe.model.path, *model, [&](std::int64_t done, std::int64_t total) {
+      if (!progress) progress = std::make_unique<Progress>("loading " + recipe.model.path, total >> 20, "MiB", shown);
+      progress->update(done >> 20);
+    });
+  }
+  if (options.lora) model->initialize_lora(recipe.seed);
+  return model;
+}
+
+}  // namespace entune

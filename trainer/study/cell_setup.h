@@ -1,0 +1,36 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+
+#include "data/tokens/tokenizer.h"
+#include "distributed/device_mesh.h"
+#include "trainer/evaluate/answer_task.h"
+#include "trainer/model/decoder_model.h"
+#include "trainer/recipe/recipe.h"
+
+namespace entune {
+
+/// What a recipe resolves to once its model directory is read: everything small, before any weight is loaded.
+struct CellSetup {
+  LlamaConfig config;
+  at::ScalarType dtype = at::kFloat;
+  std::string chat_family;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<AnswerTask> task;  ///< over the recipe's whole label list
+};
+
+/// Reads config and tokenizer. Throws InputError, also for a layout that the model or the world size does not allow and
+/// for a model whose chat family is not plain from its files (set model.chat then).
+CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size);
+
+/// The task of `setup` over another label list or prompt (label list variants).
+std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& setup, const LabelList& labels);
+
+/// The model with its weights, adapters initialized from the recipe's seed. Collective over the mesh. `shown`: progress
+/// on standard error.
+std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown);
+
+}  // namespace entune

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+
+#include "distributed/device_mesh.h"
+#include "trainer/recipe/recipe.h"
+#include "trainer/study/cell_data.h"
+#include "trainer/study/cell_setup.h"
+
+namespace entune {
+
+/// The loader's and the packing's options of a recipe.
+BatchOptions batch_options(const Recipe& recipe);
+
+/// Trains `model` on the cell's train side as the recipe says, writing steps.jsonl into `directory`, and leaves the
+/// best weights in the model. Returns the cell's `train` subtree of summary.json. Collective over the mesh.
+nlohmann::json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data,
+                          const AnswerBudget& budget, DecoderModel& model, DeviceMesh& mesh,
+                          const std::filesystem::path& directory);
+
+}  // namespace entune

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace entune {
+
+/// Where a run leaves its files:
+///
+///   runs/<name>/recipe.yaml                 the recipe as resolved, study included
+///   runs/<name>/summary.json, report.html   all cells that are there
+///   runs/<name>/cells/<cell>/recipe.yaml    the cell's own resolved recipe
+///                           /steps.jsonl    step and validation records
+///                           /cell.json      its part of summary.json, and what predict needs
+///                           /scores/<split>.jsonl   counts per document, no text
+///                           /adapter/ or /model/    PEFT adapter or Hugging Face directory
+///                           /predictions/<split>.jsonl   only if asked for; holds text, mode 0600
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {}
+
+  const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path cell(const std::string& name) const;
+  std::filesystem::path summary() const { return root_ / "summary.json"; }
+  std::filesystem::path report() const { return root_ / "report.html"; }
+
+  /// Makes the folder (mode 0700) with one for each cell. Throws InputError if a cell already has results, unless
+  /// `overwrite`, which removes those of these cells.
+  void prepare(const std::vector<std::string>& cells, bool overwrite) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+/// Writes the whole text or nothing: temporary file, rename. `secret`: mode 0600.
+void write_file(const std::filesystem::path& path, const std::string& text, bool secret = false);
+
+}  // namespace entune

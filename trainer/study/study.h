@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "distributed/communicator.h"
+
+namespace entune {
+
+struct StudyOptions {
+  std::filesystem::path recipe;
+  std::vector<std::string> overrides;
+  bool overwrite = false;
+  std::optional<std::int64_t> only_cell;  ///< runs this one (from 0) and leaves the others to other jobs
+};
+
+/// Runs every cell of a recipe's study (one, without a study), then writes summary.json and report.html and prints the
+/// table. Collective over the world. Everything that can be refused is refused before the first weight is loaded.
+void run_study(const StudyOptions& options, Communicator& world);
+
+/// Merges the cells of run folders into one summary and report in `output`, with the comparisons made anew, and prints
+/// the table. Throws InputError if the runs do not have the same labels and test texts.
+void write_report(const std::vector<std::filesystem::path>& runs, const std::filesystem::path& output);
+
+}  // namespace entune

@@ -1,0 +1,65 @@
+#include "trainer/telemetry/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace entune {
+namespace {
+
+constexpr double kTerminalSeconds = 0.2;  // between two renewals of the line
+constexpr double kPlainSeconds = 15.0;    // between two plain lines
+
+bool terminal_at_the_end() {
+  const char* said = std::getenv("ENTUNE_TERMINAL");
+  return said != nullptr ? std::string_view(said) == "1" : isatty(STDERR_FILENO) == 1;
+}
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+}  // namespace
+
+Progress::Progress(std::string what, std::int64_t total, std::string unit, bool shown)
+    : what_(std::move(what)), total_(total), unit_(std::move(unit)), shown_(shown), terminal_(terminal_at_the_end()) {}
+
+Progress::~Progress() {
+  if (!shown_ || done_ == 0) return;
+  if (printed_ != done_) print(last_note_);
+  if (terminal_) std::fputc('\n', stderr);
+}
+
+void Progress::update(std::int64_t done, const std::string& note) {
+  done_ = done;
+  last_note_ = note;
+  if (!shown_) return;
+  const double since = std::chrono::duration<double>(Clock::now() - last_print_).count();
+  if (since >= (terminal_ ? kTerminalSeconds : kPlainSeconds)) print(note);
+}
+
+void Progress::print(const std::string& note) {
+  last_print_ = Clock::now();
+  printed_ = done_;
+  const double seconds = std::chrono::duration<double>(last_print_ - begin_).count();
+  const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0.0;
+  std::string line = fmt::format("{}: {}/{} {}", what_, done_, total_, unit_);
+  if (rate > 0) line += fmt::format(", {:.3g} {}/s", rate, unit_);
+  line += done_ < total_ && rate > 0 ? fmt::format(", {} left", duration(static_cast<double>(total_ - done_) / rate))
+                                     : fmt::format(", {}", duration(seconds));
+  if (!note.empty()) line += ", " + note;
+  if (terminal_) {
+    fmt::print(stderr, "\r\033[K{}", line);
+  } else {
+    fmt::print(stderr, "{}\n", line);
+  }
+  std::fflush(stderr);
+}
+
+}  // namespace entune

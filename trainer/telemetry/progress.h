@@ -1,0 +1,40 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace entune {
+
+/// Progress of long work on standard error: one line that renews itself on a terminal (rate and time left), a plain
+/// line every few seconds elsewhere. Under mpirun standard error is a pipe: ENTUNE_TERMINAL=1 says that a terminal is
+/// at its end.
+class Progress {
+ public:
+  /// `shown` false: silent (every rank but the first). `unit` is plural ("steps").
+  Progress(std::string what, std::int64_t total, std::string unit, bool shown);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// `note`: a short remark behind the figures ("loss 0.41").
+  void update(std::int64_t done, const std::string& note = "");
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void print(const std::string& note);
+
+  std::string what_;
+  std::int64_t total_;
+  std::string unit_;
+  bool shown_;
+  bool terminal_;
+  std::int64_t done_ = 0;
+  std::int64_t printed_ = -1;
+  std::string last_note_;
+  Clock::time_point begin_ = Clock::now();
+  Clock::time_point last_print_ = begin_;
+};
+
+}  // namespace entune

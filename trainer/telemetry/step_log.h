@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+namespace entune {
+
+/// What one optimizer step did, over all ranks. Tokens are of the whole global batch.
+struct StepRecord {
+  std::int64_t step = 0;   ///< from 1
+  std::int64_t epoch = 0;  ///< from 1
+  double loss = 0.0;       ///< weighted mean over the global batch's supervised rows
+  double learning_rate = 0.0;
+  double gradient_norm = 0.0;  ///< before clipping
+  std::int64_t samples = 0;
+  std::int64_t logical_tokens = 0;
+  std::int64_t executed_tokens = 0;
+  std::int64_t supervised_tokens = 0;
+  double seconds = 0.0;
+};
+
+/// What one evaluation during training gave.
+struct ValidationRecord {
+  std::int64_t step = 0;
+  double loss = 0.0;
+  std::optional<double> strict_f1;  ///< absent where undefined
+  bool best = false;
+};
+
+/// steps.jsonl: one JSON object a line, flushed line by line. {"kind": "step", ...} and {"kind": "validation", ...}.
+class StepLog {
+ public:
+  /// Writes nowhere if `file` is empty (every rank but the first).
+  explicit StepLog(const std::filesystem::path& file);
+
+  void write(const StepRecord& record);
+  void write(const ValidationRecord& record);
+
+ private:
+  std::ofstream out_;
+};
+
+}  // namespace entune
