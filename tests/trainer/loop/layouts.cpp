@@ -1,0 +1,175 @@
+#include "tests/trainer/loop/layouts.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "data/random.h"
+#include "distributed/device_mesh.h"
+#include "trainer/loop/trainer.h"
+
+namespace entune::test {
+namespace {
+
+constexpr std::int64_t kVocabulary = 101;  // odd: the vocabulary does not divide by any tensor size
+
+LlamaConfig tiny_config() {
+  LlamaConfig config;
+  config.vocab_size = kVocabulary;
+  config.hidden_size = 32;
+  config.intermediate_size = 48;
+  config.num_layers = 2;
+  config.num_heads = 8;
+  config.num_kv_heads = 4;
+  config.head_dim = 8;
+  config.tie_word_embeddings = true;
+  config.initializer_range = 0.2;
+  return config;
+}
+
+std::vector<TrainingSample> random_samples() {
+  Random random(7);
+  const auto tokens = [&](std::int64_t count) {
+    std::vector<TokenId> ids;
+    for (std::int64_t i = 0; i < count; ++i) ids.push_back(static_cast<TokenId>(random.below(kVocabulary)));
+    return ids;
+  };
+  const std::vector<TokenId> prefix = tokens(9);
+  std::vector<TrainingSample> samples;
+  for (int i = 0; i < 13; ++i) {
+    TrainingSample sample;
+    sample.tokens.ids = prefix;
+    const std::vector<TokenId> rest = tokens(random.between(4, 15));
+    sample.tokens.ids.insert(sample.tokens.ids.end(), rest.begin(), rest.end());
+    sample.tokens.answer_start = static_cast<std::int64_t>(sample.tokens.ids.size()) - random.between(1, 3);
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+// LoRA's B starts at zero, where the gradient of A is zero and hides errors.
+void randomize_adapters(DecoderModel& model) {
+  const at::NoGradGuard no_grad;
+  for (Parameter& parameter : model.parameters()) {
+    if (!parameter.is_adapter || parameter.name.find("lora_B") == std::string::npos) continue;
+    const at::Tensor whole = at::arange(parameter.full_shape[0] * parameter.full_shape[1], at::kFloat)
+                                 .mul_(0.37)
+                                 .sin_()
+                                 .mul_(0.1)
+                                 .view(parameter.full_shape);
+    at::Tensor mine = whole;
+    if (parameter.shard.dim >= 0) {
+      const std::int64_t full = parameter.full_shape[static_cast<std::size_t>(parameter.shard.dim)];
+      mine = whole.slice(parameter.shard.dim, parameter.shard.begin(full), parameter.shard.end(full));
+    }
+    parameter.value.copy_(mine);
+  }
+}
+
+// The parameter's gradient over all ranks of the tensor axis, without padding.
+at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis) {
+  const at::Tensor part = parameter.value.grad().to(at::kFloat).contiguous();
+  if (parameter.shard.dim < 0) return part.clone();
+  const at::Tensor rows = part.movedim(parameter.shard.dim, 0).contiguous();
+  std::vector<std::int64_t> shape = rows.sizes().vec();
+  shape[0] *= tensor_axis.size();
+  at::Tensor all = at::empty(shape, at::kFloat);
+  tensor_axis.all_gather(all, rows);
+  const std::int64_t full = parameter.full_shape[static_cast<std::size_t>(parameter.shard.dim)];
+  return all.narrow(0, 0, full).movedim(0, parameter.shard.dim).contiguous();
+}
+
+std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mesh) {
+  std::vector<at::Tensor> partial;
+  for (Parameter& parameter : model.parameters()) {
+    if (parameter.value.requires_grad() && parameter.partial_gradient) partial.push_back(parameter.value);
+  }
+  const StepBatches work = loader.load(0, 0);
+  for (const PackedBatch& micro_batch : work.micro_batches) model.loss_sum(micro_batch).backward();
+  GradientReducer(partial, mesh.axis(MeshAxis::tensor)).reduce();
+  GradientReducer(model.trainable_parameters(), mesh.axis(MeshAxis::data), 1 << 12).reduce();
+  std::map<std::string, at::Tensor> gradients;
+  for (Parameter& parameter : model.parameters()) {
+    if (!parameter.value.requires_grad()) continue;
+    gradients[parameter.name] = whole_gradient(parameter, mesh.axis(MeshAxis::tensor)).div_(work.weight_sum);
+    parameter.value.mutable_grad() = at::Tensor();
+  }
+  return gradients;
+}
+
+double relative(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).norm().item<double>() / std::max(1e-12, a.norm().item<double>());
+}
+
+}  // namespace
+
+TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout) {
+  DeviceMesh mesh(world, layout.data, layout.tensor);
+  ModelOptions options;
+  options.train_base = layout.full;
+  if (!layout.full) {
+    options.lora =
+        LoraOptions{.rank = 4,
+                    .alpha = 8.0,
+                    .dropout = 0.0,
+                    .targets = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}};
+  }
+  DecoderModel model(tiny_config(), options, mesh.axis(MeshAxis::tensor));
+  model.initialize_random(3);
+  if (!layout.full) {
+    model.initialize_lora(3);
+    randomize_adapters(model);
+  }
+  const std::vector<TrainingSample> samples = random_samples();
+  const BatchOptions batches{
+      .global_batch = 8, .micro_batch_tokens = 48, .prefix_sharing = layout.prefix_sharing, .prompt_weight = 0.0};
+  Communicator& data_axis = mesh.axis(MeshAxis::data);
+  const BatchLoader loader(samples, batches, 5, data_axis.rank(), data_axis.size());
+
+  TrainingTrace trace;
+  for (const Parameter& parameter : model.parameters()) {
+    const auto bytes = static_cast<std::int64_t>(parameter.value.nbytes());
+    trace.parameter_bytes += bytes;
+    if (parameter.shard.dim < 0) trace.replicated_bytes += bytes;
+  }
+  trace.gradients = first_gradients(model, loader, mesh);
+  TrainerOptions training;
+  training.epochs = 2;
+  training.optimizer.lr = 1e-3;
+  training.schedule.warmup_steps = 0;
+  Trainer trainer(model, loader, mesh, training);
+  while (!trainer.done()) {
+    const StepRecord record = trainer.run_step();
+    trace.losses.push_back(record.loss);
+    trace.gradient_norms.push_back(record.gradient_norm);
+  }
+  return trace;
+}
+
+std::string difference(const TrainingTrace& expected, const TrainingTrace& actual) {
+  constexpr double kTolerance = 1e-5;
+  if (expected.losses.size() != actual.losses.size()) return "number of steps";
+  for (std::size_t i = 0; i < expected.losses.size(); ++i) {
+    if (std::abs(expected.losses[i] - actual.losses[i]) > kTolerance * expected.losses[i]) {
+      return fmt::format("loss of step {}: {} and {}", i, expected.losses[i], actual.losses[i]);
+    }
+    // Adam divides by the gradient's own size: what differs in the last bits of step 1 grows; the first step is held
+    // tightly below.
+    const double norm_tolerance = i == 0 ? kTolerance : 1e-3;
+    if (std::abs(expected.gradient_norms[i] - actual.gradient_norms[i]) > norm_tolerance * expected.gradient_norms[i]) {
+      return fmt::format("gradient norm of step {}: {} and {}", i, expected.gradient_norms[i],
+                         actual.gradient_norms[i]);
+    }
+  }
+  for (const auto& [name, gradient] : expected.gradients) {
+    const auto found = actual.gradients.find(name);
+    if (found == actual.gradients.end()) return "no gradient of " + name;
+    if (gradient.norm().item<double>() == 0.0) return "gradient of " + name + " is zero: nothing compared";
+    if (relative(gradient, found->second) > kTolerance)
+      return fmt::format("gradient of {}: {} of its norm", name, relative(gradient, found->second));
+  }
+  return "";
+}
+
+}  // namespace entune::test

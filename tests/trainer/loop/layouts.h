@@ -1,0 +1,35 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "distributed/communicator.h"
+
+namespace entune::test {
+
+/// What training a tiny random model on random samples gave, for comparing layouts of ranks.
+struct TrainingTrace {
+  std::vector<double> losses;  ///< per step
+  std::vector<double> gradient_norms;
+  std::map<std::string, at::Tensor> gradients;  ///< whole gradients of the first step, by parameter name
+  std::int64_t parameter_bytes = 0;             ///< held by this rank
+  std::int64_t replicated_bytes = 0;            ///< of these, what every rank of the tensor axis holds
+};
+
+struct LayoutCase {
+  int data = 1;
+  int tensor = 1;
+  bool full = false;  ///< full fine-tuning instead of LoRA
+  bool prefix_sharing = true;
+};
+
+/// Four steps on `world`, whose size is data * tensor. Same model, samples and order whatever the layout.
+TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout);
+
+/// Losses, norms and every gradient agree to 1e-5 of their size; empty if so, else what differs.
+std::string difference(const TrainingTrace& expected, const TrainingTrace& actual);
+
+}  // namespace entune::test

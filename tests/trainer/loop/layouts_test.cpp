@@ -1,0 +1,54 @@
+#include "tests/trainer/loop/layouts.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/thread_communicator.h"
+
+namespace entune::test {
+namespace {
+
+class Layouts : public testing::TestWithParam<LayoutCase> {};
+
+TEST_P(Layouts, GiveTheLossesAndGradientsOfOneRank) {
+  LayoutCase alone = GetParam();
+  alone.data = alone.tensor = 1;
+  const auto self = make_self_communicator();
+  const TrainingTrace expected = train_tiny_model(*self, alone);
+  ASSERT_EQ(expected.losses.size(), 4u);
+  spawn_ranks(GetParam().data * GetParam().tensor, [&](Communicator& world) {
+    const TrainingTrace actual = train_tiny_model(world, GetParam());
+    EXPECT_EQ(difference(expected, actual), "");
+    // A rank holds its part of what is sharded (the vocabulary's padding aside) and all of what is replicated.
+    const std::int64_t sharded = expected.parameter_bytes - actual.replicated_bytes;
+    const std::int64_t padding = GetParam().tensor * 32 * 4;
+    EXPECT_LE(actual.parameter_bytes, sharded / GetParam().tensor + actual.replicated_bytes + padding);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(DataTimesTensor, Layouts,
+                         testing::Values(LayoutCase{2, 1}, LayoutCase{1, 2}, LayoutCase{2, 2}, LayoutCase{4, 2},
+                                         LayoutCase{1, 4}, LayoutCase{2, 1, true}, LayoutCase{1, 2, true},
+                                         LayoutCase{2, 2, true}, LayoutCase{2, 2, false, false}),
+                         [](const testing::TestParamInfo<LayoutCase>& info) {
+                           const LayoutCase& c = info.param;
+                           return std::to_string(c.data) + "x" + std::to_string(c.tensor) + (c.full ? "Full" : "Lora") +
+                                  (c.prefix_sharing ? "Shared" : "Plain");
+                         });
+
+TEST(Training, SharedPrefixGivesThePlainLossesAndGradients) {
+  const auto self = make_self_communicator();
+  for (const bool full : {false, true}) {
+    const TrainingTrace plain = train_tiny_model(*self, {1, 1, full, false});
+    const TrainingTrace shared = train_tiny_model(*self, {1, 1, full, true});
+    EXPECT_EQ(difference(plain, shared), "") << (full ? "full" : "LoRA");
+  }
+}
+
+TEST(Training, LowersTheLoss) {
+  const auto self = make_self_communicator();
+  const TrainingTrace trace = train_tiny_model(*self, {1, 1, true, true});
+  EXPECT_LT(trace.losses[2], trace.losses[0]);  // the second epoch's first step sees like samples
+}
+
+}  // namespace
+}  // namespace entune::test
