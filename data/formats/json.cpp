@@ -1,0 +1,93 @@
+#include "data/formats/json.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "data/code_points.h"
+#include "data/formats/alignment.h"
+#include "data/formats/answer_text.h"
+#include "data/formats/closed_labels.h"
+#include "data/formats/json_records.h"
+
+namespace entune {
+namespace {
+
+class JsonFormat final : public OutputFormat {
+ public:
+  explicit JsonFormat(const LabelList& labels) : labels_(labels) {}
+
+  std::string_view name() const override { return "json"; }
+
+  std::optional<std::string> why_not(const Example& example) const override { return labels_.why_not(example); }
+
+  std::string render(const Example& example) const override {
+    const CodePointIndex index(example.text);
+    std::vector<std::string> objects;
+    for (const Entity& entity : example.entities) {
+      objects.push_back(fmt::format(
+          R"({{"entity_type": {}, "entity_value": {}, "start_position": {}, "end_position": {}}})",
+          json_string(entity.label), json_string(index.slice(entity.start, entity.end)), entity.start, entity.end));
+    }
+    return fmt::format("[{}]", fmt::join(objects, ", "));
+  }
+
+  ParsedAnswer parse(std::string_view answer, std::string_view input) const override {
+    ParsedAnswer parsed;
+    const CodePointIndex index(input);
+    for (JsonRecord& record : read_json_records(valid_utf8(answer), {"entity_type", "entity_value"},
+                                                {"start_position", "end_position"}, parsed)) {
+      std::string& label = record.strings[0];
+      std::string& value = record.strings[1];
+      if (!labels_.contains(label)) {
+        count(parsed, AnswerFault::unknown_label);
+        continue;
+      }
+      if (value.empty()) {
+        count(parsed, AnswerFault::empty_value);
+        continue;
+      }
+      const std::int64_t start = record.integers[0].value_or(-1);
+      const std::int64_t end = record.integers[1].value_or(-1);
+      Mention mention;
+      if (0 <= start && start < end && end <= index.size()) mention.raw = Entity{start, end, label};
+      if (!mention.raw || index.slice(start, end) != value) count(parsed, AnswerFault::offset_wrong);
+      mention.value = std::move(value);
+      mention.label = std::move(label);
+      parsed.mentions.push_back(std::move(mention));
+    }
+    align(parsed, input, index);
+    return parsed;
+  }
+
+  std::string instruction() const override {
+    return "Answer with a JSON array that has one object for each entity, in the order of the text, with the members "
+           "\"entity_type\" (a label of the list), \"entity_value\" (the words of the text, copied exactly), "
+           "\"start_position\" and "
+           "\"end_position\". Positions count characters from 0; the end is the position after the last character. "
+           "Without entities, "
+           "answer []. Write nothing else.";
+  }
+
+  std::string explanation(const Example& example) const override {
+    const CodePointIndex index(example.text);
+    std::vector<std::string> reasons;
+    for (const Entity& entity : example.entities) {
+      reasons.push_back(fmt::format("\"{}\" is {}: {} characters come before it, it has {}, so it goes from {} to {}.",
+                                    index.slice(entity.start, entity.end), entity.label, entity.start,
+                                    entity.end - entity.start, entity.start, entity.end));
+    }
+    return fmt::format(
+        "I wrote one object for each entity, in the order of the text. {} Spaces and punctuation count as characters. "
+        "No other words fit a label of the list, so they have no object.",
+        fmt::join(reasons, " "));
+  }
+
+ private:
+  ClosedLabels labels_;
+};
+
+}  // namespace
+
+std::unique_ptr<OutputFormat> make_json_format(const LabelList& labels) { return std::make_unique<JsonFormat>(labels); }
+
+}  // namespace entune

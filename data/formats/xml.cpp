@@ -1,0 +1,149 @@
+#include "data/formats/xml.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "data/code_points.h"
+#include "data/formats/answer_text.h"
+#include "data/formats/closed_labels.h"
+#include "data/formats/inline_copy.h"
+
+namespace entune {
+namespace {
+
+/// "<NAME>" or "</NAME>" at the bytes [begin, end) of a string.
+struct Tag {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::string_view name{};
+  bool closes = false;
+  bool is_known = false;
+};
+
+bool is_name_byte(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+}
+
+/// All tags of the list, and all that look like tags of another label. A tag holds "<" and ">" only at its ends, so
+/// that putting tags into a text cannot make further ones.
+std::vector<Tag> scan_tags(std::string_view text, const ClosedLabels& labels) {
+  std::vector<Tag> tags;
+  for (std::size_t begin = text.find('<'); begin != text.npos; begin = text.find('<', begin + 1)) {
+    Tag tag{.begin = begin};
+    std::size_t at = begin + 1;
+    tag.closes = at < text.size() && text[at] == '/';
+    if (tag.closes) ++at;
+    const std::size_t name_begin = at;
+    while (at < text.size() && is_name_byte(text[at])) ++at;
+    if (at == text.size() || text[at] != '>') continue;
+    tag.name = text.substr(name_begin, at - name_begin);
+    tag.end = at + 1;
+    tag.is_known = labels.contains(tag.name);
+    if (tag.is_known || looks_like_label(tag.name)) tags.push_back(tag);
+  }
+  return tags;
+}
+
+class XmlFormat final : public OutputFormat {
+ public:
+  explicit XmlFormat(const LabelList& labels) : labels_(labels) {}
+
+  std::string_view name() const override { return "xml"; }
+
+  std::optional<std::string> why_not(const Example& example) const override {
+    if (auto reason = labels_.why_not(example)) return reason;
+    if (any_overlap(example.entities)) return "entities overlap";
+    const std::vector<Tag> tags = scan_tags(example.text, labels_);
+    if (std::any_of(tags.begin(), tags.end(), [](const Tag& tag) { return tag.is_known; })) {
+      return "the text holds a tag of the label list";
+    }
+    if (!reads_back(*this, example)) return "the answer does not read back as written";
+    return std::nullopt;
+  }
+
+  std::string render(const Example& example) const override {
+    const CodePointIndex index(example.text);
+    std::string answer;
+    std::int64_t done = 0;
+    for (const Entity& entity : example.entities) {
+      answer += index.slice(done, entity.start);
+      answer += fmt::format("<{0}>{1}</{0}>", entity.label, index.slice(entity.start, entity.end));
+      done = entity.end;
+    }
+    answer += index.slice(done, index.size());
+    return answer;
+  }
+
+  ParsedAnswer parse(std::string_view answer, std::string_view input) const override {
+    ParsedAnswer parsed;
+    InlineCopy copy(valid_utf8(answer));
+    std::set<std::string_view> tags_in_input;
+    for (const Tag& tag : scan_tags(input, labels_)) tags_in_input.insert(input.substr(tag.begin, tag.end - tag.begin));
+
+    std::vector<Tag> open;  // oldest first, at most kMaxOpenEntities
+    std::map<std::string_view, std::int64_t> num_unknown_open;
+    const std::string_view text = copy.answer;
+    for (const Tag& tag : scan_tags(text, labels_)) {
+      if (!tag.is_known) {
+        if (tags_in_input.contains(text.substr(tag.begin, tag.end - tag.begin))) continue;
+        copy.mark(tag.begin, tag.end);
+        // A pair of unknown tags is one unknown label.
+        std::int64_t& num_open = num_unknown_open[tag.name];
+        if (!tag.closes) ++num_open;
+        if (!tag.closes || num_open == 0) count(parsed, AnswerFault::unknown_label);
+        if (tag.closes && num_open > 0) --num_open;
+        continue;
+      }
+      copy.mark(tag.begin, tag.end);
+      if (!tag.closes) {
+        if (open.size() == kMaxOpenEntities) {
+          open.erase(open.begin());
+          count(parsed, AnswerFault::unbalanced);
+        }
+        open.push_back(tag);
+        continue;
+      }
+      const auto found =
+          std::find_if(open.rbegin(), open.rend(), [&](const Tag& other) { return other.name == tag.name; });
+      if (found != open.rbegin()) count(parsed, AnswerFault::unbalanced);
+      if (found == open.rend()) continue;
+      copy.spans.push_back({std::string(tag.name), found->end, tag.begin});
+      open.erase(std::next(found).base());
+    }
+    count(parsed, AnswerFault::unbalanced, static_cast<std::int64_t>(open.size()));
+    read_copy(std::move(copy), input, parsed);
+    return parsed;
+  }
+
+  std::string instruction() const override {
+    return "Answer with the whole text, copied exactly, and put each entity between the opening and the closing tag of "
+           "its label, as in "
+           "<LABEL>value</LABEL>. Change nothing else, and leave everything that is not an entity without tags.";
+  }
+
+  std::string explanation(const Example& example) const override {
+    const CodePointIndex index(example.text);
+    std::vector<std::string> reasons;
+    for (const Entity& entity : example.entities) {
+      reasons.push_back(fmt::format("\"{}\" is {}, so it stands between <{}> and </{}>.",
+                                    index.slice(entity.start, entity.end), entity.label, entity.label, entity.label));
+    }
+    return fmt::format(
+        "I copied the text character by character and added nothing but tags. {} No other words fit a label of the "
+        "list, so they have no tags. Without the tags, my answer is the text again.",
+        fmt::join(reasons, " "));
+  }
+
+ private:
+  ClosedLabels labels_;
+};
+
+}  // namespace
+
+std::unique_ptr<OutputFormat> make_xml_format(const LabelList& labels) { return std::make_unique<XmlFormat>(labels); }
+
+}  // namespace entune
