@@ -14,46 +14,48 @@
 
 namespace entune {
 
-/// Low-rank adapters: y = W x + (alpha / rank) B A x on the named projections. B starts at zero, A by Kaiming-uniform (PEFT's default).
+/// Low-rank adapters: y = W x + (alpha / rank) B A x on the named projections. B starts at zero, A by Kaiming-uniform
+/// (PEFT's default).
 struct LoraOptions {
   std::int64_t rank = 16;
   double alpha = 32.0;
-  double dropout = 0.0;                    ///< on the adapter's input, in training; refused with prefix sharing
-  std::vector<std::string> targets;        ///< of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
+  double dropout = 0.0;              ///< on the adapter's input, in training; refused with prefix sharing
+  std::vector<std::string> targets;  ///< of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
 };
 
 enum class ActivationCheckpointing { none, full };
 
 struct ModelOptions {
-  at::ScalarType dtype = at::kFloat;       ///< of weights and activations; adapters, norms' statistics and the loss are float32
-  std::optional<LoraOptions> lora;         ///< absent: no adapters
-  bool train_base = false;                 ///< full fine-tuning
+  at::ScalarType dtype =
+      at::kFloat;  ///< of weights and activations; adapters, norms' statistics and the loss are float32
+  std::optional<LoraOptions> lora;  ///< absent: no adapters
+  bool train_base = false;          ///< full fine-tuning
   ActivationCheckpointing checkpointing = ActivationCheckpointing::none;
 };
 
 /// Keys and values of a batch that is being decoded: the prefix's once, each leaf's in a row of its own.
 struct KvCache {
   struct Layer {
-    at::Tensor prefix_keys, prefix_values; ///< [1, K, P, D]; undefined if P = 0
-    at::Tensor keys, values;               ///< [B, K, S, D], S = capacity
+    at::Tensor prefix_keys, prefix_values;  ///< [1, K, P, D]; undefined if P = 0
+    at::Tensor keys, values;                ///< [B, K, S, D], S = capacity
   };
   std::vector<Layer> layers;
-  std::int64_t prefix_tokens = 0;          ///< P
-  at::Tensor lengths;                      ///< [B] int64, tokens held of each leaf
-  std::int64_t capacity = 0;               ///< S: tokens a leaf may hold
+  std::int64_t prefix_tokens = 0;  ///< P
+  at::Tensor lengths;              ///< [B] int64, tokens held of each leaf
+  std::int64_t capacity = 0;       ///< S: tokens a leaf may hold
 
   /// Keeps these leaves only (finished ones leave). rows: int64 indices.
   void keep(const at::Tensor& rows);
   std::int64_t num_leaves() const { return lengths.defined() ? lengths.size(0) : 0; }
 };
 
-/// A Llama-family decoder: embedding, blocks of attention and SwiGLU with RMSNorm before each, a final norm and the head. Plain maths:
-/// parallelism enters through the layer types (trainer/layers). Parameters are allocated here (uninitialized) and filled by trainer/weights or by
-/// initialize_random().
+/// A Llama-family decoder: embedding, blocks of attention and SwiGLU with RMSNorm before each, a final norm and the
+/// head. Plain maths: parallelism enters through the layer types (trainer/layers). Parameters are allocated here
+/// (uninitialized) and filled by trainer/weights or by initialize_random().
 class DecoderModel {
  public:
-  /// Heads, key/value heads and the intermediate size must divide by tensor_axis.size() (TORCH_CHECK; the recipe's validation says it first).
-  /// `tensor_axis` must outlive the model.
+  /// Heads, key/value heads and the intermediate size must divide by tensor_axis.size() (TORCH_CHECK; the recipe's
+  /// validation says it first). `tensor_axis` must outlive the model.
   DecoderModel(const LlamaConfig& config, const ModelOptions& options, Communicator& tensor_axis);
   ~DecoderModel();
 
@@ -69,14 +71,14 @@ class DecoderModel {
   /// Dropout is active in training mode only.
   void set_training(bool training);
 
-  /// sum_i loss_weights[i] * -log p(loss_targets[i] | row loss_rows[i]): a float32 scalar, differentiable, equal on every tensor rank.
-  /// Rows that carry no loss never reach the head.
+  /// sum_i loss_weights[i] * -log p(loss_targets[i] | row loss_rows[i]): a float32 scalar, differentiable, equal on
+  /// every tensor rank. Rows that carry no loss never reach the head.
   at::Tensor loss_sum(const PackedBatch& batch);
   /// Logits of the given rows of the packed batch: [N, V] float32, whole on every tensor rank. Not differentiable.
   at::Tensor logits(const PackedBatch& batch, const std::vector<std::int64_t>& rows);
 
-  /// Runs prefix and leaves, stores their keys and values in `cache` (made anew, room for `new_tokens` more per leaf), and gives the logits
-  /// after each leaf's last token: [B, V] float32, whole on every tensor rank. No gradient.
+  /// Runs prefix and leaves, stores their keys and values in `cache` (made anew, room for `new_tokens` more per leaf),
+  /// and gives the logits after each leaf's last token: [B, V] float32, whole on every tensor rank. No gradient.
   at::Tensor prefill(const PackedBatch& batch, std::int64_t new_tokens, KvCache& cache);
   /// Appends one token per leaf and gives the logits after it: next_ids [B] int64 -> [B, V] float32.
   at::Tensor decode(const at::Tensor& next_ids, KvCache& cache);

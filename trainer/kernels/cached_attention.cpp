@@ -1,0 +1,67 @@
+#include "trainer/kernels/cached_attention.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <limits>
+
+namespace entune {
+namespace {
+
+constexpr double kHidden = -std::numeric_limits<double>::infinity();
+
+/// [B, S], true where the leaf's row holds no token or lies before the window.
+at::Tensor hidden_rows(const CachedKeys& cache, std::optional<std::int64_t> window) {
+  const at::Tensor row = at::arange(cache.keys.size(2), cache.lengths.options()).unsqueeze(0);
+  const at::Tensor lengths = cache.lengths.unsqueeze(1);
+  at::Tensor hidden = row.ge(lengths);
+  if (window) hidden.logical_or_(row.le(lengths.sub(1 + *window)));
+  return hidden;
+}
+
+/// Softmax over prefix and own keys at once, in float32: for windows, where a query may see nothing of the prefix.
+at::Tensor attend_dense(const at::Tensor& q, const CachedKeys& cache, std::int64_t window) {
+  const std::int64_t num_leaves = q.size(0), kv_heads = cache.keys.size(1);
+  const at::Tensor queries =
+      q.view({num_leaves, kv_heads, -1, q.size(2)}).to(at::kFloat).div(std::sqrt(static_cast<double>(q.size(2))));
+  at::Tensor scores = at::matmul(queries, cache.keys.to(at::kFloat).transpose(2, 3));  // [B, K, G, S]
+  scores.masked_fill_(hidden_rows(cache, window).view({num_leaves, 1, 1, -1}), kHidden);
+  at::Tensor values = cache.values.to(at::kFloat);
+  if (!cache.prefix_keys.defined()) return at::matmul(at::softmax(scores, -1), values).view_as(q).to(q.scalar_type());
+  const std::int64_t prefix = cache.prefix_keys.size(2);
+  at::Tensor prefix_scores = at::matmul(queries, cache.prefix_keys.to(at::kFloat).transpose(2, 3));  // [B, K, G, P]
+  const at::Tensor distance =
+      cache.lengths.add(prefix - 1).unsqueeze(1).sub(at::arange(prefix, cache.lengths.options()).unsqueeze(0));
+  prefix_scores.masked_fill_(distance.ge(window).view({num_leaves, 1, 1, prefix}), kHidden);
+  const at::Tensor weights = at::softmax(at::cat({prefix_scores, scores}, -1), -1);
+  at::Tensor out = at::matmul(weights.narrow(-1, prefix, scores.size(-1)), values);
+  out.add_(at::matmul(weights.narrow(-1, 0, prefix), cache.prefix_values.to(at::kFloat)));
+  return out.reshape(q.sizes()).to(q.scalar_type());
+}
+
+}  // namespace
+
+at::Tensor cached_attention(const at::Tensor& q, const CachedKeys& cache, std::optional<std::int64_t> sliding_window) {
+  const std::int64_t num_leaves = q.size(0), kv_heads = cache.keys.size(1), group = q.size(1) / kv_heads,
+                     head_dim = q.size(2);
+  const std::int64_t prefix = cache.prefix_keys.defined() ? cache.prefix_keys.size(2) : 0;
+  if (sliding_window && prefix + cache.keys.size(2) > *sliding_window) return attend_dense(q, cache, *sliding_window);
+
+  // The query heads of one kv head stand as so many queries of it: no key is repeated.
+  const at::Tensor queries = q.view({num_leaves, kv_heads, group, head_dim});
+  const at::Tensor mask =
+      at::zeros({num_leaves, cache.keys.size(2)}, q.options()).masked_fill_(hidden_rows(cache, std::nullopt), kHidden);
+  auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
+      queries, cache.keys, cache.values, 0.0, false, mask.view({num_leaves, 1, 1, -1}).expand({-1, -1, group, -1}));
+  if (prefix == 0) return out.reshape(q.sizes());
+
+  const at::Tensor long_query = queries.transpose(0, 1).reshape({1, kv_heads, num_leaves * group, head_dim});
+  auto [prefix_out, prefix_lse] =
+      at::_scaled_dot_product_flash_attention_for_cpu(long_query, cache.prefix_keys, cache.prefix_values, 0.0, false);
+  const at::Tensor by_leaf = prefix_out.view({kv_heads, num_leaves, group, head_dim}).transpose(0, 1);
+  const at::Tensor by_leaf_lse = prefix_lse.reshape({kv_heads, num_leaves, group}).transpose(0, 1);
+  const at::Tensor share = by_leaf_lse.sub(lse).sigmoid_().to(q.scalar_type()).unsqueeze(-1);
+  return at::lerp(out, by_leaf, share).reshape(q.sizes());
+}
+
+}  // namespace entune

@@ -1,0 +1,236 @@
+#include "trainer/kernels/linear.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "trainer/kernels/context_value.h"
+#include "trainer/kernels/swiglu.h"
+
+namespace entune {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// What of a projection is no tensor.
+struct AdapterConstants {
+  double scale;
+  AdapterDropout dropout;
+};
+
+/// 0 or 1 / (1 - p) for each element of x.
+at::Tensor dropout_mask(const at::Tensor& x, const AdapterDropout& dropout) {
+  at::Generator generator = at::detail::createCPUGenerator(dropout.seed);
+  at::Tensor mask = at::empty({x.size(0), dropout.full}, at::TensorOptions(at::kFloat))
+                        .bernoulli_(1.0 - dropout.probability, generator);
+  return mask.narrow(1, dropout.begin, x.size(1)).div(1.0 - dropout.probability).to(x.options());
+}
+
+/// The adapters of a group of projections that share x. Without dropout, their A stand stacked, so that x is read once
+/// for all of them.
+class AdapterGroup {
+ public:
+  AdapterGroup(const variable_list& tensors, const std::vector<AdapterConstants>& constants, at::ScalarType dtype) {
+    std::vector<at::Tensor> stacked;
+    for (std::size_t i = 0; i < constants.size(); ++i) {
+      const at::Tensor &a = tensors[3 * i + 1], &b = tensors[3 * i + 2];
+      if (!a.defined()) continue;
+      const Member member{.index = i, .begin = rank_, .rank = a.size(0), .a = a.to(dtype), .b = b.to(dtype)};
+      rank_ += member.rank;
+      stacked.push_back(member.a);
+      with_dropout_ = with_dropout_ || constants[i].dropout.probability > 0.0;
+      members_.push_back(member);
+    }
+    if (!members_.empty()) stacked_a_ = stacked.size() == 1 ? stacked[0] : at::cat(stacked);
+  }
+
+  bool empty() const { return members_.empty(); }
+
+  /// x A^T of all members, [T, sum of ranks].
+  at::Tensor project_down(const at::Tensor& x, const std::vector<AdapterConstants>& constants) const {
+    if (!with_dropout_) return at::mm(x, stacked_a_.t());
+    at::Tensor down = at::empty({x.size(0), rank_}, x.options());
+    for (const Member& m : members_) {
+      down.narrow(1, m.begin, m.rank).copy_(at::mm(dropped(x, constants[m.index]), m.a.t()));
+    }
+    return down;
+  }
+
+  /// outputs[i] += scale * down_i B_i^T.
+  void add_up(std::vector<at::Tensor>& outputs, const at::Tensor& down,
+              const std::vector<AdapterConstants>& constants) const {
+    for (const Member& m : members_) {
+      outputs[m.index].addmm_(down.narrow(1, m.begin, m.rank), m.b.t(), 1.0, constants[m.index].scale);
+    }
+  }
+
+  /// Adds the adapters' part of the gradient of x to dx (if defined) and writes those of A and B, float32, to grads[3 i
+  /// + 1] and grads[3 i + 2].
+  void backward(const variable_list& grad_outputs, const at::Tensor& x, const at::Tensor& down,
+                const std::vector<AdapterConstants>& constants, at::Tensor& dx, variable_list& grads,
+                const std::vector<at::ScalarType>& types) const {
+    at::Tensor d_down = at::zeros({x.size(0), rank_}, x.options());
+    for (const Member& m : members_) {
+      const at::Tensor& dy = grad_outputs[m.index];
+      if (!dy.defined()) continue;
+      const double scale = constants[m.index].scale;
+      at::Tensor part = d_down.narrow(1, m.begin, m.rank);
+      part.addmm_(dy, m.b, 0.0, scale);
+      grads[3 * m.index + 2] = at::mm(dy.t(), down.narrow(1, m.begin, m.rank)).to(types[m.index]).mul_(scale);
+    }
+    if (!with_dropout_) {
+      if (dx.defined()) dx.addmm_(d_down, stacked_a_);
+      const at::Tensor d_stacked = at::mm(d_down.t(), x);
+      for (const Member& m : members_) grads[3 * m.index + 1] = d_stacked.narrow(0, m.begin, m.rank).to(types[m.index]);
+      return;
+    }
+    for (const Member& m : members_) {
+      const at::Tensor part = d_down.narrow(1, m.begin, m.rank);
+      grads[3 * m.index + 1] = at::mm(part.t(), dropped(x, constants[m.index])).to(types[m.index]);
+      if (!dx.defined()) continue;
+      at::Tensor d_dropped = at::mm(part, m.a);
+      if (constants[m.index].dropout.probability > 0.0) d_dropped.mul_(dropout_mask(x, constants[m.index].dropout));
+      dx.add_(d_dropped);
+    }
+  }
+
+ private:
+  struct Member {
+    std::size_t index;         ///< of the projection
+    std::int64_t begin, rank;  ///< columns of `down`
+    at::Tensor a, b;           ///< in the type of x
+  };
+
+  static at::Tensor dropped(const at::Tensor& x, const AdapterConstants& constants) {
+    return constants.dropout.probability > 0.0 ? x.mul(dropout_mask(x, constants.dropout)) : x;
+  }
+
+  std::vector<Member> members_;
+  at::Tensor stacked_a_;
+  std::int64_t rank_ = 0;
+  bool with_dropout_ = false;
+};
+
+/// Tensors of the projections in the order W, A, B each.
+variable_list tensors_of(const std::vector<Projection>& projections, std::vector<AdapterConstants>& constants) {
+  variable_list tensors;
+  for (const Projection& p : projections) {
+    tensors.insert(tensors.end(), {p.weight, p.lora_a, p.lora_b});
+    constants.push_back({p.scale, p.dropout});
+  }
+  return tensors;
+}
+
+/// {outputs, x A^T}.
+std::pair<std::vector<at::Tensor>, at::Tensor> project_forward(const at::Tensor& x, const variable_list& tensors,
+                                                               const std::vector<AdapterConstants>& constants) {
+  std::vector<at::Tensor> outputs;
+  for (std::size_t i = 0; i < constants.size(); ++i) outputs.push_back(at::mm(x, tensors[3 * i].t()));
+  const AdapterGroup adapters(tensors, constants, x.scalar_type());
+  at::Tensor down;
+  if (!adapters.empty()) {
+    down = adapters.project_down(x, constants);
+    adapters.add_up(outputs, down, constants);
+  }
+  return {std::move(outputs), down};
+}
+
+/// Gradient of x (undefined if not needed); those of W, A, B in `grads`. needs_weight[i]: whether W_i is trained.
+at::Tensor project_backward(const variable_list& grad_outputs, const at::Tensor& x, const at::Tensor& down,
+                            const variable_list& tensors, const std::vector<AdapterConstants>& constants, bool needs_x,
+                            const std::vector<bool>& needs_weight, variable_list& grads) {
+  at::Tensor dx;
+  std::vector<at::ScalarType> adapter_types(constants.size(), at::kFloat);
+  for (std::size_t i = 0; i < constants.size(); ++i) {
+    const at::Tensor &dy = grad_outputs[i], &weight = tensors[3 * i];
+    if (tensors[3 * i + 1].defined()) adapter_types[i] = tensors[3 * i + 1].scalar_type();
+    if (!dy.defined()) continue;
+    if (needs_x) {
+      if (dx.defined()) {
+        dx.addmm_(dy, weight);
+      } else {
+        dx = at::mm(dy, weight);
+      }
+    }
+    if (needs_weight[i]) grads[3 * i] = at::mm(dy.t(), x);
+  }
+  const AdapterGroup adapters(tensors, constants, x.scalar_type());
+  if (!adapters.empty()) adapters.backward(grad_outputs, x, down, constants, dx, grads, adapter_types);
+  return dx;
+}
+
+class Project : public torch::autograd::Function<Project> {
+ public:
+  static variable_list forward(AutogradContext* ctx, const std::vector<AdapterConstants>& constants,
+                               const at::Tensor& x, at::TensorList tensors) {
+    const variable_list list = tensors.vec();
+    auto [outputs, down] = project_forward(x, list, constants);
+    variable_list saved = {x, down};
+    saved.insert(saved.end(), list.begin(), list.end());
+    ctx->save_for_backward(saved);
+    ctx->set_materialize_grads(false);
+    keep_value(ctx, "constants", constants);
+    return outputs;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    const variable_list saved = ctx->get_saved_variables();
+    const auto& constants = kept_value<std::vector<AdapterConstants>>(ctx, "constants");
+    const variable_list tensors(saved.begin() + 2, saved.end());
+    std::vector<bool> needs_weight;
+    for (std::size_t i = 0; i < constants.size(); ++i) needs_weight.push_back(ctx->needs_input_grad(1 + 3 * i));
+    variable_list grads(tensors.size());
+    const at::Tensor dx = project_backward(grad_outputs, saved[0], saved[1], tensors, constants,
+                                           ctx->needs_input_grad(0), needs_weight, grads);
+    grads.insert(grads.begin(), {at::Tensor(), dx});
+    return grads;
+  }
+};
+
+class SwigluProject : public torch::autograd::Function<SwigluProject> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const std::vector<AdapterConstants>& constants,
+                            const at::Tensor& gate, const at::Tensor& up, at::TensorList tensors) {
+    const variable_list list = tensors.vec();
+    auto [outputs, down] = project_forward(swiglu(gate, up), list, constants);
+    variable_list saved = {gate, up, down};
+    saved.insert(saved.end(), list.begin(), list.end());
+    ctx->save_for_backward(saved);
+    keep_value(ctx, "constants", constants);
+    return outputs[0];
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grad_outputs) {
+    const variable_list saved = ctx->get_saved_variables();
+    const auto& constants = kept_value<std::vector<AdapterConstants>>(ctx, "constants");
+    const variable_list tensors(saved.begin() + 3, saved.end());
+    const at::Tensor &gate = saved[0], &up = saved[1];
+    variable_list grads(tensors.size());
+    const bool needs_product = ctx->needs_input_grad(2) || tensors[1].defined();
+    const at::Tensor product = needs_product ? swiglu(gate, up) : gate;
+    at::Tensor d_product =
+        project_backward(grad_outputs, product, saved[2], tensors, constants,
+                         ctx->needs_input_grad(0) || ctx->needs_input_grad(1), {ctx->needs_input_grad(2)}, grads);
+    at::Tensor d_gate, d_up;
+    if (d_product.defined()) std::tie(d_gate, d_up) = swiglu_backward(d_product, gate, up);
+    grads.insert(grads.begin(), {at::Tensor(), d_gate, d_up});
+    return grads;
+  }
+};
+
+}  // namespace
+
+std::vector<at::Tensor> project(const at::Tensor& x, const std::vector<Projection>& projections) {
+  std::vector<AdapterConstants> constants;
+  const variable_list tensors = tensors_of(projections, constants);
+  return Project::apply(constants, x, at::TensorList(tensors));
+}
+
+at::Tensor swiglu_project(const at::Tensor& gate, const at::Tensor& up, const Projection& projection) {
+  std::vector<AdapterConstants> constants;
+  const variable_list tensors = tensors_of({projection}, constants);
+  return SwigluProject::apply(constants, gate, up, at::TensorList(tensors));
+}
+
+}  // namespace entune

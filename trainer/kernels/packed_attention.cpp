@@ -1,0 +1,198 @@
+#include "trainer/kernels/packed_attention.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "trainer/kernels/context_value.h"
+
+namespace entune {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Rows [begin, begin + length) that attend causally among themselves.
+struct Segment {
+  std::int64_t begin, length;
+  bool is_leaf;
+};
+
+std::vector<Segment> segments_of(const PackedLayout& layout) {
+  std::vector<Segment> segments;
+  if (layout.prefix_tokens > 0) segments.push_back({0, layout.prefix_tokens, false});
+  for (std::size_t b = 0; b + 1 < layout.leaf_offsets.size(); ++b) {
+    const std::int64_t begin = layout.leaf_offsets[b], length = layout.leaf_offsets[b + 1] - begin;
+    if (length > 0) segments.push_back({begin, length, true});
+  }
+  return segments;
+}
+
+/// Rows of [T, H, D] as the operators want them: [1, H, rows, D], a view.
+at::Tensor rows(const at::Tensor& x, std::int64_t begin, std::int64_t length) {
+  return x.narrow(0, begin, length).unsqueeze(0).transpose(1, 2);
+}
+
+/// Rows of the log-sum-exp [T, H] as [1, H, rows], a view.
+at::Tensor lse_rows(const at::Tensor& lse, std::int64_t begin, std::int64_t length) {
+  return lse.narrow(0, begin, length).t().unsqueeze(0);
+}
+
+/// [1, H, rows, D] back to [rows, H, D], a view.
+at::Tensor as_rows(const at::Tensor& x) { return x.squeeze(0).transpose(0, 1); }
+
+struct Attended {
+  at::Tensor out;  ///< [T, H, D]
+  at::Tensor lse;  ///< [T, H]
+};
+
+at::ScalarType lse_type(const at::Tensor& q) { return q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+Attended attend_merged(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
+  const std::vector<Segment> segments = segments_of(layout);
+  const std::int64_t prefix = layout.prefix_tokens, total = q.size(0), suffix = total - prefix;
+  Attended result{at::empty_like(q), at::empty({total, q.size(1)}, q.options().dtype(lse_type(q)))};
+  for (const Segment& s : segments) {
+    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
+        rows(q, s.begin, s.length), rows(k, s.begin, s.length), rows(v, s.begin, s.length), 0.0, /*is_causal=*/true);
+    result.out.narrow(0, s.begin, s.length).copy_(as_rows(out));
+    result.lse.narrow(0, s.begin, s.length).copy_(lse[0].t());
+  }
+  if (prefix > 0 && suffix > 0) {
+    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(rows(q, prefix, suffix), rows(k, 0, prefix),
+                                                                      rows(v, 0, prefix), 0.0, false);
+    at::Tensor leaf_out = result.out.narrow(0, prefix, suffix), leaf_lse = result.lse.narrow(0, prefix, suffix);
+    const at::Tensor prefix_lse = lse[0].t();
+    // out = leaf + sigmoid(prefix_lse - leaf_lse) * (prefix - leaf): the softmax over both key sets.
+    const at::Tensor share = prefix_lse.sub(leaf_lse).sigmoid_().to(q.scalar_type()).unsqueeze(-1);
+    leaf_out.lerp_(as_rows(out), share);
+    at::logaddexp_out(leaf_lse, leaf_lse, prefix_lse);
+  }
+  return result;
+}
+
+struct Gradients {
+  at::Tensor q, k, v;
+};
+
+Gradients attend_merged_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                 const Attended& merged, const PackedLayout& layout) {
+  const std::int64_t prefix = layout.prefix_tokens, suffix = q.size(0) - prefix;
+  Gradients g{at::empty_like(q), at::empty_like(k), at::empty_like(v)};
+  for (const Segment& s : segments_of(layout)) {
+    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+        rows(grad, s.begin, s.length), rows(q, s.begin, s.length), rows(k, s.begin, s.length),
+        rows(v, s.begin, s.length), rows(merged.out, s.begin, s.length), lse_rows(merged.lse, s.begin, s.length), 0.0,
+        /*is_causal=*/true);
+    g.q.narrow(0, s.begin, s.length).copy_(as_rows(dq));
+    g.k.narrow(0, s.begin, s.length).copy_(as_rows(dk));
+    g.v.narrow(0, s.begin, s.length).copy_(as_rows(dv));
+  }
+  if (prefix > 0 && suffix > 0) {
+    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+        rows(grad, prefix, suffix), rows(q, prefix, suffix), rows(k, 0, prefix), rows(v, 0, prefix),
+        rows(merged.out, prefix, suffix), lse_rows(merged.lse, prefix, suffix), 0.0, false);
+    g.q.narrow(0, prefix, suffix).add_(as_rows(dq));
+    g.k.narrow(0, 0, prefix).add_(as_rows(dk));
+    g.v.narrow(0, 0, prefix).add_(as_rows(dv));
+  }
+  return g;
+}
+
+// With a window that hides something: one masked call a segment, over the part of the prefix that it can see and
+// itself.
+
+struct WindowedKeys {
+  std::int64_t prefix_begin, prefix_length;
+  at::Tensor mask;  ///< [rows, keys], 0 or -infinity
+};
+
+WindowedKeys windowed_keys(const Segment& s, const PackedLayout& layout, const at::Tensor& q) {
+  const std::int64_t window = *layout.sliding_window, prefix = s.is_leaf ? layout.prefix_tokens : 0;
+  const std::int64_t begin = std::clamp<std::int64_t>(prefix - window + 1, 0, prefix);
+  const at::Tensor row = at::arange(prefix, prefix + s.length, at::kLong).unsqueeze(1);
+  const at::Tensor key = at::arange(begin, prefix + s.length, at::kLong).unsqueeze(0);
+  const at::Tensor distance = row.sub(key);
+  const at::Tensor hidden = distance.lt(0).logical_or_(distance.ge(window));
+  const at::Tensor mask = at::zeros(hidden.sizes(), at::TensorOptions(q.scalar_type()));
+  return {begin, prefix - begin, mask.masked_fill_(hidden, -std::numeric_limits<double>::infinity()).to(q.device())};
+}
+
+at::Tensor with_prefix(const at::Tensor& x, const Segment& s, const WindowedKeys& keys) {
+  if (keys.prefix_length == 0) return rows(x, s.begin, s.length);
+  return at::cat({rows(x, keys.prefix_begin, keys.prefix_length), rows(x, s.begin, s.length)}, 2);
+}
+
+Attended attend_windowed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
+  Attended result{at::empty_like(q), at::empty({q.size(0), q.size(1)}, q.options().dtype(lse_type(q)))};
+  for (const Segment& s : segments_of(layout)) {
+    const WindowedKeys keys = windowed_keys(s, layout, q);
+    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
+        rows(q, s.begin, s.length), with_prefix(k, s, keys), with_prefix(v, s, keys), 0.0, false, keys.mask);
+    result.out.narrow(0, s.begin, s.length).copy_(as_rows(out));
+    result.lse.narrow(0, s.begin, s.length).copy_(lse[0].t());
+  }
+  return result;
+}
+
+Gradients attend_windowed_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
+                                   const at::Tensor& v, const Attended& attended, const PackedLayout& layout) {
+  Gradients g{at::empty_like(q), at::zeros_like(k), at::zeros_like(v)};
+  for (const Segment& s : segments_of(layout)) {
+    const WindowedKeys keys = windowed_keys(s, layout, q);
+    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+        rows(grad, s.begin, s.length), rows(q, s.begin, s.length), with_prefix(k, s, keys), with_prefix(v, s, keys),
+        rows(attended.out, s.begin, s.length), lse_rows(attended.lse, s.begin, s.length), 0.0, false, keys.mask);
+    g.q.narrow(0, s.begin, s.length).copy_(as_rows(dq));
+    for (auto [total, part] : {std::pair{g.k, as_rows(dk)}, std::pair{g.v, as_rows(dv)}}) {
+      total.narrow(0, keys.prefix_begin, keys.prefix_length).add_(part.narrow(0, 0, keys.prefix_length));
+      total.narrow(0, s.begin, s.length).add_(part.narrow(0, keys.prefix_length, s.length));
+    }
+  }
+  return g;
+}
+
+class PackedAttention : public torch::autograd::Function<PackedAttention> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const PackedLayout& layout, const RotaryTables& rotary, at::Tensor q,
+                            at::Tensor k, const at::Tensor& v) {
+    rotate_(q, rotary, false);
+    rotate_(k, rotary, false);
+    const Attended attended =
+        layout.window_matters() ? attend_windowed(q, k, v, layout) : attend_merged(q, k, v, layout);
+    // Detached handles: this function's own inputs, but changed in place since the graph saw them.
+    ctx->save_for_backward({q.detach(), k.detach(), v.detach(), attended.out, attended.lse, rotary.cos, rotary.sin});
+    keep_value(ctx, "layout", layout);
+    return attended.out;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const variable_list saved = ctx->get_saved_variables();
+    const PackedLayout& layout = kept_value<PackedLayout>(ctx, "layout");
+    const auto backward_of = layout.window_matters() ? attend_windowed_backward : attend_merged_backward;
+    Gradients g = backward_of(grads[0], saved[0], saved[1], saved[2], Attended{saved[3], saved[4]}, layout);
+    const RotaryTables rotary{saved[5], saved[6]};
+    rotate_(g.q, rotary, true);
+    rotate_(g.k, rotary, true);
+    return {{}, {}, g.q, g.k, g.v};
+  }
+};
+
+}  // namespace
+
+bool PackedLayout::window_matters() const {
+  if (!sliding_window) return false;
+  std::int64_t longest = 0;
+  for (std::size_t b = 0; b + 1 < leaf_offsets.size(); ++b)
+    longest = std::max(longest, leaf_offsets[b + 1] - leaf_offsets[b]);
+  return prefix_tokens + longest > *sliding_window;
+}
+
+at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const RotaryTables& rotary,
+                            const PackedLayout& layout) {
+  return PackedAttention::apply(layout, rotary, q, k, v);
+}
+
+}  // namespace entune

@@ -1,0 +1,93 @@
+#include "trainer/kernels/rms_norm.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace entune {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+at::Tensor widened(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
+
+/// 1 / rms of each row, [T, 1].
+at::Tensor reciprocal_rms(const at::Tensor& x, double eps) {
+  const at::Tensor norm = at::linalg_vector_norm(widened(x), 2, at::IntArrayRef{-1}, /*keepdim=*/true);
+  return norm.mul_(norm).div_(x.size(-1)).add_(eps).rsqrt_();
+}
+
+at::Tensor normalize(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd) {
+  return widened(x).mul(rstd).mul_(weight).to(x.scalar_type());
+}
+
+/// dx = rstd * (g - x * rstd^2 * mean(g * x)) with g = dy * weight; dw = sum over rows of dy * x * rstd.
+std::pair<at::Tensor, at::Tensor> norm_backward(const at::Tensor& grad, const at::Tensor& x_in,
+                                                const at::Tensor& weight, const at::Tensor& rstd, bool needs_weight) {
+  const at::Tensor x = widened(x_in);
+  const at::Tensor dy = widened(grad);
+  at::Tensor dx = dy.mul(weight);
+  at::Tensor product = dx.mul(x);
+  const at::Tensor mean = product.sum(-1, /*keepdim=*/true).div_(x.size(-1));
+  const at::Tensor coefficient = rstd.pow(3).mul_(mean).neg_();
+  dx.mul_(rstd).addcmul_(x, coefficient);
+  at::Tensor dw;
+  if (needs_weight) {
+    at::mul_out(product, dy, x);
+    dw = product.mul_(rstd).sum(0).to(weight.scalar_type());
+  }
+  return {dx.to(x_in.scalar_type()), dw};
+}
+
+class RmsNorm : public torch::autograd::Function<RmsNorm> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, double eps) {
+    const at::Tensor rstd = reciprocal_rms(x, eps);
+    ctx->save_for_backward({x, weight, rstd});
+    return normalize(x, weight, rstd);
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const variable_list saved = ctx->get_saved_variables();
+    auto [dx, dw] = norm_backward(grads[0], saved[0], saved[1], saved[2], ctx->needs_input_grad(1));
+    return {dx, dw, {}};
+  }
+};
+
+class AddRmsNorm : public torch::autograd::Function<AddRmsNorm> {
+ public:
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& branch,
+                               const at::Tensor& weight, double eps) {
+    const at::Tensor sum = x.add(branch);
+    const at::Tensor rstd = reciprocal_rms(sum, eps);
+    ctx->save_for_backward({sum, weight, rstd});
+    ctx->set_materialize_grads(false);
+    return {sum, normalize(sum, weight, rstd)};
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const variable_list saved = ctx->get_saved_variables();
+    at::Tensor dx = grads[0];
+    at::Tensor dw;
+    if (grads[1].defined()) {
+      at::Tensor through_norm;
+      std::tie(through_norm, dw) = norm_backward(grads[1], saved[0], saved[1], saved[2], ctx->needs_input_grad(2));
+      dx = dx.defined() ? through_norm.add_(dx) : through_norm;
+    }
+    return {dx, dx, dw, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  return RmsNorm::apply(x, weight, eps);
+}
+
+std::pair<at::Tensor, at::Tensor> add_rms_norm(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& weight,
+                                               double eps) {
+  variable_list outputs = AddRmsNorm::apply(x, branch, weight, eps);
+  return {outputs[0], outputs[1]};
+}
+
+}  // namespace entune

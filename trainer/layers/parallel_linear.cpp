@@ -1,0 +1,81 @@
+#include "trainer/layers/parallel_linear.h"
+
+#include <ATen/ATen.h>
+
+#include "distributed/parallel_regions.h"
+#include "trainer/layers/seeded_values.h"
+
+namespace entune {
+namespace {
+
+Parameter make_parameter(const std::string& name, std::vector<std::int64_t> full_shape, const Shard& shard,
+                         at::ScalarType dtype, bool trained) {
+  std::vector<std::int64_t> shape = full_shape;
+  if (shard.dim >= 0) {
+    TORCH_CHECK(full_shape[shard.dim] % shard.size == 0, name, ": expected dimension ", shard.dim, " of size ",
+                full_shape[shard.dim], " to divide by the tensor-parallel size ", shard.size);
+    shape[shard.dim] = shard.part(full_shape[shard.dim]);
+  }
+  Parameter parameter;
+  parameter.name = name;
+  parameter.value = at::empty(shape, at::TensorOptions(dtype)).set_requires_grad(trained);
+  parameter.full_shape = std::move(full_shape);
+  parameter.shard = shard;
+  return parameter;
+}
+
+}  // namespace
+
+ParallelLinear::ParallelLinear(LinearOptions options, Cut cut, Communicator& group) : options_(std::move(options)) {
+  const Shard whole, rows{0, group.rank(), group.size()}, columns{1, group.rank(), group.size()};
+  const bool column = cut == Cut::column;
+  const std::int64_t in = options_.in_features, out = options_.out_features, rank = options_.lora_rank;
+  parameters_.push_back(make_parameter(options_.name + ".weight", {out, in}, column ? rows : columns, options_.dtype,
+                                       options_.train_base));
+  projection_.weight = parameters_[0].value;
+  if (rank == 0) return;
+  Parameter a =
+      make_parameter(options_.name + ".lora_A.weight", {rank, in}, column ? whole : columns, at::kFloat, true);
+  Parameter b = make_parameter(options_.name + ".lora_B.weight", {out, rank}, column ? rows : whole, at::kFloat, true);
+  a.is_adapter = b.is_adapter = true;
+  (column ? a : b).partial_gradient = group.size() > 1;
+  projection_.lora_a = a.value;
+  projection_.lora_b = b.value;
+  projection_.scale = options_.lora_scale;
+  projection_.dropout.full = in;
+  projection_.dropout.begin = a.shard.begin(in);
+  name_hash_ = name_seed(0, options_.name);
+  parameters_.insert(parameters_.end(), {a, b});
+}
+
+void ParallelLinear::collect(std::vector<Parameter>& parameters) const {
+  parameters.insert(parameters.end(), parameters_.begin(), parameters_.end());
+}
+
+Projection ParallelLinear::projection(std::optional<std::uint64_t> dropout_seed) const {
+  Projection result = projection_;
+  if (dropout_seed && result.lora_a.defined()) {
+    result.dropout.probability = options_.lora_dropout;
+    result.dropout.seed = *dropout_seed ^ name_hash_;
+  }
+  return result;
+}
+
+std::vector<at::Tensor> column_parallel(const at::Tensor& x, const std::vector<const ParallelLinear*>& layers,
+                                        Communicator& group, std::optional<std::uint64_t> dropout_seed) {
+  std::vector<Projection> projections;
+  for (const ParallelLinear* layer : layers) projections.push_back(layer->projection(dropout_seed));
+  return project(copy_to_region(x, group), projections);
+}
+
+at::Tensor row_parallel(const at::Tensor& x, const ParallelLinear& layer, Communicator& group,
+                        std::optional<std::uint64_t> dropout_seed) {
+  return reduce_from_region(project(x, {layer.projection(dropout_seed)})[0], group);
+}
+
+at::Tensor row_parallel_swiglu(const at::Tensor& gate, const at::Tensor& up, const ParallelLinear& layer,
+                               Communicator& group, std::optional<std::uint64_t> dropout_seed) {
+  return reduce_from_region(swiglu_project(gate, up, layer.projection(dropout_seed)), group);
+}
+
+}  // namespace entune

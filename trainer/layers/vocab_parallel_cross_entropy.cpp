@@ -1,0 +1,127 @@
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "distributed/parallel_regions.h"
+#include "trainer/kernels/cross_entropy.h"
+#include "trainer/layers/vocab_parallel.h"
+
+namespace entune {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+struct Vocabulary {
+  std::int64_t begin, end;  ///< of this rank
+  Communicator* group;
+};
+
+/// Rows of one chunk: its loss, and the gradients of its hidden rows (and of W).
+struct Chunk {
+  at::Tensor loss;         ///< scalar
+  at::Tensor grad_hidden;  ///< [n, C]
+};
+
+Chunk cross_entropy_chunk(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                          const at::Tensor& weights, const Vocabulary& vocabulary, bool needs_hidden,
+                          at::Tensor& grad_weight) {
+  const std::int64_t part = vocabulary.end - vocabulary.begin;
+  at::Tensor logits = at::mm(hidden, weight.t());
+  const at::Tensor absent = targets.lt(vocabulary.begin).logical_or_(targets.ge(vocabulary.end));
+  const at::Tensor target = targets.sub(vocabulary.begin).masked_fill_(absent, 0);
+  const auto wide = logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const at::Tensor target_logit =
+      part == 0 ? at::zeros({hidden.size(0)}, hidden.options().dtype(wide))
+                : logits.gather(1, target.unsqueeze(1)).squeeze(1).to(wide).masked_fill_(absent, 0);
+  const SoftmaxPart softmax = softmax_part(logits);
+
+  // log sum exp over the whole vocabulary from the parts', and the target's logit from the rank that has it.
+  at::Tensor largest = softmax.lse.clone();
+  vocabulary.group->all_reduce(largest, ReduceOp::max);
+  at::Tensor sums = at::stack({softmax.lse.sub(largest).exp_(), target_logit});
+  vocabulary.group->all_reduce(sums, ReduceOp::sum);
+  const at::Tensor lse = sums[0].log().add_(largest);
+  Chunk result;
+  result.loss = lse.sub(sums[1]).mul_(weights).sum();
+
+  // d loss / d logits = weight * (softmax over everything - target's one-hot); the factors by row are applied to the
+  // smaller matrices.
+  const at::Tensor share = softmax.lse.sub(lse).exp_().mul_(weights).unsqueeze(1);
+  const at::Tensor target_weight = weights.masked_fill(absent, 0).to(hidden.scalar_type()).unsqueeze(1);
+  const at::Tensor p = softmax.probabilities.to(hidden.scalar_type());
+  const at::Tensor row_share = share.to(hidden.scalar_type());
+  if (needs_hidden) {
+    result.grad_hidden = at::mm(p, weight).mul_(row_share);
+    if (part > 0) result.grad_hidden.addcmul_(weight.index_select(0, target), target_weight, -1.0);
+  }
+  if (grad_weight.defined() && part > 0) {
+    at::Tensor rows = grad_weight.narrow(0, 0, part);
+    rows.addmm_(p.t(), hidden.mul(row_share));
+    rows.index_add_(0, target, hidden.mul(target_weight), -1.0);
+  }
+  return result;
+}
+
+class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const Vocabulary& vocabulary, bool needs_hidden, bool needs_weight,
+                            const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                            const at::Tensor& weights) {
+    const std::int64_t num_rows = hidden.size(0), part = vocabulary.end - vocabulary.begin;
+    const at::Tensor valid = weight.narrow(0, 0, part);
+    const auto wide = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    at::Tensor loss = at::zeros({}, hidden.options().dtype(wide));
+    const at::Tensor grad_hidden = needs_hidden ? at::empty_like(hidden) : at::Tensor();
+    at::Tensor grad_weight = needs_weight ? at::zeros_like(weight) : at::Tensor();
+    const std::int64_t rows = cross_entropy_chunk_rows(part);
+    for (std::int64_t begin = 0; begin < num_rows; begin += rows) {
+      const std::int64_t n = std::min(rows, num_rows - begin);
+      const Chunk chunk =
+          cross_entropy_chunk(hidden.narrow(0, begin, n), valid, targets.narrow(0, begin, n),
+                              weights.narrow(0, begin, n).to(wide), vocabulary, needs_hidden, grad_weight);
+      loss.add_(chunk.loss);
+      if (needs_hidden) grad_hidden.narrow(0, begin, n).copy_(chunk.grad_hidden);
+    }
+    ctx->save_for_backward({grad_hidden, grad_weight});
+    return loss;
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    variable_list saved = ctx->get_saved_variables();
+    for (at::Tensor& g : saved) {
+      if (g.defined()) g = g.mul(grads[0].to(g.scalar_type()));
+    }
+    return {{}, {}, {}, saved[0], saved[1], {}, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor vocab_parallel_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                                        const at::Tensor& weights, std::int64_t vocab_size, const Shard& shard,
+                                        Communicator& group) {
+  const Vocabulary vocabulary{shard.begin(vocab_size), shard.end(vocab_size), &group};
+  const at::Tensor inside = copy_to_region(hidden, group);
+  const bool recording = at::GradMode::is_enabled();
+  return CrossEntropy::apply(vocabulary, recording && inside.requires_grad(), recording && weight.requires_grad(),
+                             inside, weight, targets, weights);
+}
+
+at::Tensor vocab_parallel_logits(const at::Tensor& hidden, const at::Tensor& weight, std::int64_t vocab_size,
+                                 const Shard& shard, Communicator& group) {
+  at::NoGradGuard no_grad;
+  const at::Tensor part = at::mm(hidden, weight.t()).to(at::kFloat);
+  if (group.size() == 1) return part;
+  const std::int64_t num_rows = hidden.size(0);
+  at::Tensor parts = at::empty({shard.size * num_rows, part.size(1)}, part.options());
+  group.all_gather(parts, part);
+  return parts.view({shard.size, num_rows, -1})
+      .transpose(0, 1)
+      .reshape({num_rows, -1})
+      .narrow(1, 0, vocab_size)
+      .contiguous();
+}
+
+}  // namespace entune

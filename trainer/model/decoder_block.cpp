@@ -1,0 +1,125 @@
+#include "trainer/model/decoder_block.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "trainer/kernels/rms_norm.h"
+
+namespace entune {
+namespace {
+
+LinearOptions linear_options(const ModelOptions& options, std::int64_t block, const std::string& part,
+                             const std::string& projection, std::int64_t in, std::int64_t out) {
+  LinearOptions result{.name = fmt::format("model.layers.{}.{}.{}", block, part, projection),
+                       .in_features = in,
+                       .out_features = out,
+                       .dtype = options.dtype,
+                       .train_base = options.train_base};
+  if (options.lora && std::ranges::find(options.lora->targets, projection) != options.lora->targets.end()) {
+    result.lora_rank = options.lora->rank;
+    result.lora_scale = options.lora->alpha / static_cast<double>(options.lora->rank);
+    result.lora_dropout = options.lora->dropout;
+  }
+  return result;
+}
+
+}  // namespace
+
+Parameter make_norm(const std::string& name, std::int64_t hidden_size, const ModelOptions& options) {
+  Parameter parameter;
+  parameter.name = name;
+  parameter.value = at::empty({hidden_size}, at::TensorOptions(options.dtype)).set_requires_grad(options.train_base);
+  parameter.full_shape = {hidden_size};
+  return parameter;
+}
+
+std::pair<at::Tensor, at::Tensor> normalize(const Residual& residual, const at::Tensor& weight, double eps) {
+  if (!residual.branch.defined()) return {residual.x, rms_norm(residual.x, weight, eps)};
+  return add_rms_norm(residual.x, residual.branch, weight, eps);
+}
+
+DecoderBlock::DecoderBlock(const LlamaConfig& c, const ModelOptions& options, std::int64_t index,
+                           Communicator& tensor_axis)
+    : group_(tensor_axis),
+      eps_(c.rms_norm_eps),
+      head_dim_(c.head_dim),
+      sliding_window_(c.sliding_window),
+      input_norm_(make_norm(fmt::format("model.layers.{}.input_layernorm.weight", index), c.hidden_size, options)),
+      attention_norm_(
+          make_norm(fmt::format("model.layers.{}.post_attention_layernorm.weight", index), c.hidden_size, options)),
+      q_proj_(linear_options(options, index, "self_attn", "q_proj", c.hidden_size, c.num_heads * c.head_dim),
+              ParallelLinear::Cut::column, tensor_axis),
+      k_proj_(linear_options(options, index, "self_attn", "k_proj", c.hidden_size, c.num_kv_heads * c.head_dim),
+              ParallelLinear::Cut::column, tensor_axis),
+      v_proj_(linear_options(options, index, "self_attn", "v_proj", c.hidden_size, c.num_kv_heads * c.head_dim),
+              ParallelLinear::Cut::column, tensor_axis),
+      o_proj_(linear_options(options, index, "self_attn", "o_proj", c.num_heads * c.head_dim, c.hidden_size),
+              ParallelLinear::Cut::row, tensor_axis),
+      gate_proj_(linear_options(options, index, "mlp", "gate_proj", c.hidden_size, c.intermediate_size),
+                 ParallelLinear::Cut::column, tensor_axis),
+      up_proj_(linear_options(options, index, "mlp", "up_proj", c.hidden_size, c.intermediate_size),
+               ParallelLinear::Cut::column, tensor_axis),
+      down_proj_(linear_options(options, index, "mlp", "down_proj", c.intermediate_size, c.hidden_size),
+                 ParallelLinear::Cut::row, tensor_axis) {}
+
+void DecoderBlock::collect(std::vector<Parameter>& parameters) const {
+  parameters.push_back(input_norm_);
+  for (const ParallelLinear* layer : {&q_proj_, &k_proj_, &v_proj_, &o_proj_}) layer->collect(parameters);
+  parameters.push_back(attention_norm_);
+  for (const ParallelLinear* layer : {&gate_proj_, &up_proj_, &down_proj_}) layer->collect(parameters);
+}
+
+DecoderBlock::Heads DecoderBlock::heads(at::Tensor& x, const Residual& input,
+                                        std::optional<std::uint64_t> dropout_seed) const {
+  at::Tensor normed;
+  std::tie(x, normed) = normalize(input, input_norm_.value, eps_);
+  const std::vector<at::Tensor> projected =
+      column_parallel(normed, {&q_proj_, &k_proj_, &v_proj_}, group_, dropout_seed);
+  const auto split = [&](const at::Tensor& t) { return t.view({t.size(0), -1, head_dim_}); };
+  return {split(projected[0]), split(projected[1]), split(projected[2])};
+}
+
+Residual DecoderBlock::finish(at::Tensor x, at::Tensor attended, const at::Tensor& rows,
+                              std::optional<std::uint64_t> dropout_seed) const {
+  attended = attended.flatten(1);
+  if (rows.defined()) {
+    attended = attended.index_select(0, rows);
+    x = x.index_select(0, rows);
+  }
+  const at::Tensor branch = row_parallel(attended, o_proj_, group_, dropout_seed);
+  const auto [sum, normed] = normalize({x, branch}, attention_norm_.value, eps_);
+  const std::vector<at::Tensor> projected = column_parallel(normed, {&gate_proj_, &up_proj_}, group_, dropout_seed);
+  return {sum, row_parallel_swiglu(projected[0], projected[1], down_proj_, group_, dropout_seed)};
+}
+
+Residual DecoderBlock::forward(const Residual& input, const BatchContext& batch, const at::Tensor& rows) const {
+  at::Tensor x;
+  const Heads h = heads(x, input, batch.dropout_seed);
+  return finish(x, packed_attention(h.q, h.k, h.v, batch.rotary, batch.layout), rows, batch.dropout_seed);
+}
+
+Residual DecoderBlock::prefill(const Residual& input, const BatchContext& batch, const at::Tensor& rows,
+                               at::Tensor& keys, at::Tensor& values) const {
+  at::Tensor x;
+  const Heads h = heads(x, input, std::nullopt);
+  const at::Tensor attended = packed_attention(h.q, h.k, h.v, batch.rotary, batch.layout);
+  keys = h.k;  // rotated in place by packed_attention
+  values = h.v;
+  return finish(x, attended, rows, std::nullopt);
+}
+
+Residual DecoderBlock::decode(const Residual& input, const RotaryTables& rotary, const CachedKeys& cache) const {
+  at::Tensor x;
+  Heads h = heads(x, input, std::nullopt);
+  rotate_(h.q, rotary, false);
+  rotate_(h.k, rotary, false);
+  const at::Tensor leaf = at::arange(h.k.size(0), cache.lengths.options());
+  const at::Tensor slot = cache.lengths.sub(1);
+  cache.keys.transpose(1, 2).index_put_({leaf, slot}, h.k);
+  cache.values.transpose(1, 2).index_put_({leaf, slot}, h.v);
+  return finish(x, cached_attention(h.q, cache, sliding_window_), {}, std::nullopt);
+}
+
+}  // namespace entune

@@ -1,0 +1,224 @@
+#include "trainer/model/decoder_model.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "trainer/layers/seeded_values.h"
+#include "trainer/layers/vocab_parallel.h"
+#include "trainer/model/checkpointed_block.h"
+#include "trainer/model/decoder_block.h"
+
+namespace entune {
+namespace {
+
+at::Tensor index_tensor(const std::vector<std::int64_t>& values) {
+  return at::tensor(values, at::TensorOptions(at::kLong));
+}
+
+Parameter make_vocabulary(const std::string& name, const LlamaConfig& config, const ModelOptions& options,
+                          const Communicator& group) {
+  Parameter parameter;
+  parameter.name = name;
+  parameter.full_shape = {config.vocab_size, config.hidden_size};
+  parameter.shard = group.size() > 1 ? Shard{0, group.rank(), group.size()} : Shard{};
+  parameter.value =
+      at::zeros({parameter.shard.part(config.vocab_size), config.hidden_size}, at::TensorOptions(options.dtype))
+          .set_requires_grad(options.train_base);
+  return parameter;
+}
+
+}  // namespace
+
+struct DecoderModel::Impl {
+  Impl(const LlamaConfig& c, const ModelOptions& o, Communicator& axis)
+      : config(c),
+        options(o),
+        group(axis),
+        embedding(make_vocabulary("model.embed_tokens.weight", c, o, axis)),
+        norm(make_norm("model.norm.weight", c.hidden_size, o)) {
+    TORCH_CHECK(
+        c.num_heads % axis.size() == 0 && c.num_kv_heads % axis.size() == 0 && c.intermediate_size % axis.size() == 0,
+        "tensor axis of ", axis.size(), ": expected num_heads ", c.num_heads, ", num_kv_heads ", c.num_kv_heads,
+        " and intermediate_size ", c.intermediate_size, " to divide by it");
+    TORCH_CHECK(c.num_heads % c.num_kv_heads == 0 && c.head_dim % 2 == 0, "expected num_heads ", c.num_heads,
+                " to be a multiple of num_kv_heads ", c.num_kv_heads, " and head_dim ", c.head_dim, " to be even");
+    parameters.push_back(embedding);
+    blocks.reserve(c.num_layers);
+    for (std::int64_t i = 0; i < c.num_layers; ++i) {
+      blocks.emplace_back(c, o, i, axis);
+      blocks.back().collect(parameters);
+    }
+    parameters.push_back(norm);
+    if (!c.tie_word_embeddings) {
+      head = make_vocabulary("lm_head.weight", c, o, axis);
+      parameters.push_back(head);
+    }
+  }
+
+  const Parameter& head_parameter() const { return config.tie_word_embeddings ? embedding : head; }
+
+  at::Tensor embed(const at::Tensor& ids) const {
+    return vocab_parallel_embedding(ids, embedding.value, config.vocab_size, embedding.shard, group);
+  }
+
+  std::shared_ptr<BatchContext> context(const PackedBatch& batch) const {
+    auto result = std::make_shared<BatchContext>();
+    result->layout = {batch.prefix_tokens, batch.leaf_offsets, config.sliding_window};
+    result->rotary = rotary_tables(index_tensor(batch.positions), config.head_dim, config.rope_theta);
+    return result;
+  }
+
+  /// A seed that differs from pass to pass and between data ranks (which hold other samples), and is equal over the
+  /// tensor axis.
+  std::optional<std::uint64_t> dropout_seed(const PackedBatch& batch) {
+    if (!training || !options.lora || options.lora->dropout == 0.0) return std::nullopt;
+    std::uint64_t seed = name_seed(num_passes++, "dropout");
+    for (const std::size_t sample : batch.samples) seed = name_seed(seed ^ sample, "sample");
+    return seed;
+  }
+
+  /// Final hidden states, normalized, of these rows of the batch: [N, C].
+  at::Tensor hidden(const PackedBatch& batch, const at::Tensor& rows) {
+    const std::shared_ptr<BatchContext> context = this->context(batch);
+    context->dropout_seed = dropout_seed(batch);
+    const bool checkpoint = options.checkpointing == ActivationCheckpointing::full && at::GradMode::is_enabled();
+    Residual residual{embed(index_tensor(batch.token_ids)), {}};
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const at::Tensor block_rows = i + 1 == blocks.size() ? rows : at::Tensor();
+      residual = checkpoint ? Residual{checkpointed_forward(blocks[i], residual.x, context, block_rows), {}}
+                            : blocks[i].forward(residual, *context, block_rows);
+    }
+    return normalize(residual, norm.value, config.rms_norm_eps).second;
+  }
+
+  at::Tensor head_logits(const at::Tensor& hidden) const {
+    const Parameter& p = head_parameter();
+    return vocab_parallel_logits(hidden, p.value, config.vocab_size, p.shard, group);
+  }
+
+  LlamaConfig config;
+  ModelOptions options;
+  Communicator& group;
+  Parameter embedding, norm, head;
+  std::vector<DecoderBlock> blocks;
+  std::vector<Parameter> parameters;
+  bool training = true;
+  std::uint64_t num_passes = 0;
+};
+
+DecoderModel::DecoderModel(const LlamaConfig& config, const ModelOptions& options, Communicator& tensor_axis)
+    : impl_(std::make_unique<Impl>(config, options, tensor_axis)) {}
+DecoderModel::~DecoderModel() = default;
+
+const LlamaConfig& DecoderModel::config() const { return impl_->config; }
+const ModelOptions& DecoderModel::options() const { return impl_->options; }
+std::vector<Parameter>& DecoderModel::parameters() { return impl_->parameters; }
+void DecoderModel::set_training(bool training) { impl_->training = training; }
+
+std::vector<at::Tensor> DecoderModel::trainable_parameters() {
+  std::vector<at::Tensor> result;
+  for (const Parameter& p : impl_->parameters) {
+    if (p.value.requires_grad()) result.push_back(p.value);
+  }
+  return result;
+}
+
+void DecoderModel::initialize_lora(std::uint64_t seed) {
+  at::NoGradGuard no_grad;
+  for (Parameter& p : impl_->parameters) {
+    if (!p.is_adapter) continue;
+    if (p.name.ends_with(".lora_A.weight")) {
+      fill_uniform(p, 1.0 / std::sqrt(static_cast<double>(p.full_shape[1])), seed);
+    } else {
+      p.value.zero_();
+    }
+  }
+}
+
+void DecoderModel::initialize_random(std::uint64_t seed) {
+  at::NoGradGuard no_grad;
+  for (Parameter& p : impl_->parameters) {
+    if (p.is_adapter) continue;
+    if (p.full_shape.size() == 1) {
+      p.value.fill_(1.0);
+    } else {
+      fill_normal(p, impl_->config.initializer_range, seed);
+    }
+  }
+  initialize_lora(seed);
+}
+
+at::Tensor DecoderModel::loss_sum(const PackedBatch& batch) {
+  const at::Tensor rows = index_tensor(batch.loss_rows);
+  const at::Tensor hidden = impl_->hidden(batch, rows);
+  const Parameter& head = impl_->head_parameter();
+  const at::Tensor weights = at::tensor(batch.loss_weights, at::TensorOptions(at::kFloat));
+  return vocab_parallel_cross_entropy(hidden, head.value, index_tensor(batch.loss_targets), weights,
+                                      impl_->config.vocab_size, head.shard, impl_->group);
+}
+
+at::Tensor DecoderModel::logits(const PackedBatch& batch, const std::vector<std::int64_t>& rows) {
+  at::NoGradGuard no_grad;
+  return impl_->head_logits(impl_->hidden(batch, index_tensor(rows)));
+}
+
+at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_tokens, KvCache& cache) {
+  at::NoGradGuard no_grad;
+  const std::int64_t prefix = batch.prefix_tokens, num_leaves = batch.num_leaves();
+  std::vector<std::int64_t> lengths, last_rows;
+  for (std::int64_t b = 0; b < num_leaves; ++b) {
+    lengths.push_back(batch.leaf_offsets[b + 1] - batch.leaf_offsets[b]);
+    last_rows.push_back(lengths.back() > 0 ? batch.leaf_offsets[b + 1] - 1 : prefix - 1);
+  }
+  cache = KvCache{};
+  cache.prefix_tokens = prefix;
+  cache.lengths = index_tensor(lengths);
+  cache.capacity = (lengths.empty() ? 0 : *std::ranges::max_element(lengths)) + new_tokens;
+
+  const std::shared_ptr<BatchContext> context = impl_->context(batch);
+  const at::Tensor rows = index_tensor(last_rows);
+  Residual residual{impl_->embed(index_tensor(batch.token_ids)), {}};
+  for (std::size_t i = 0; i < impl_->blocks.size(); ++i) {
+    at::Tensor keys, values;
+    residual =
+        impl_->blocks[i].prefill(residual, *context, i + 1 == impl_->blocks.size() ? rows : at::Tensor(), keys, values);
+    KvCache::Layer layer;
+    // [T, K, D] -> the prefix's [1, K, P, D] and each leaf's row of [B, K, S, D].
+    const auto store = [&](const at::Tensor& packed, at::Tensor& of_prefix, at::Tensor& of_leaves) {
+      if (prefix > 0) of_prefix = packed.narrow(0, 0, prefix).transpose(0, 1).unsqueeze(0).contiguous();
+      of_leaves = at::zeros({num_leaves, packed.size(1), cache.capacity, packed.size(2)}, packed.options());
+      for (std::int64_t b = 0; b < num_leaves; ++b) {
+        of_leaves[b]
+            .narrow(1, 0, lengths[b])
+            .copy_(packed.narrow(0, batch.leaf_offsets[b], lengths[b]).transpose(0, 1));
+      }
+    };
+    store(keys, layer.prefix_keys, layer.keys);
+    store(values, layer.prefix_values, layer.values);
+    cache.layers.push_back(std::move(layer));
+  }
+  return impl_->head_logits(normalize(residual, impl_->norm.value, impl_->config.rms_norm_eps).second);
+}
+
+at::Tensor DecoderModel::decode(const at::Tensor& next_ids, KvCache& cache) {
+  at::NoGradGuard no_grad;
+  const RotaryTables rotary =
+      rotary_tables(cache.lengths.add(cache.prefix_tokens), impl_->config.head_dim, impl_->config.rope_theta);
+  const at::Tensor lengths = cache.lengths.add(1);
+  const std::int64_t longest = lengths.max().item<std::int64_t>();
+  TORCH_CHECK(longest <= cache.capacity, "key/value cache: expected room for ", longest,
+              " tokens of a leaf, found a capacity of ", cache.capacity);
+  Residual residual{impl_->embed(next_ids), {}};
+  for (std::size_t i = 0; i < impl_->blocks.size(); ++i) {
+    const KvCache::Layer& layer = cache.layers[i];
+    const CachedKeys keys{layer.prefix_keys, layer.prefix_values, layer.keys.narrow(2, 0, longest),
+                          layer.values.narrow(2, 0, longest), lengths};
+    residual = impl_->blocks[i].decode(residual, rotary, keys);
+  }
+  cache.lengths = lengths;
+  return impl_->head_logits(normalize(residual, impl_->norm.value, impl_->config.rms_norm_eps).second);
+}
+
+}  // namespace entune

@@ -1,0 +1,15 @@
+#include <ATen/ATen.h>
+
+#include "trainer/model/decoder_model.h"
+
+namespace entune {
+
+void KvCache::keep(const at::Tensor& rows) {
+  lengths = lengths.index_select(0, rows);
+  for (Layer& layer : layers) {
+    layer.keys = layer.keys.index_select(0, rows);
+    layer.values = layer.values.index_select(0, rows);
+  }
+}
+
+}  // namespace entune
