@@ -83,6 +83,7 @@ class MpiCommunicator : public Communicator {
 
   void all_reduce(at::Tensor& tensor, ReduceOp op) override {
     check_transportable(tensor, "all_reduce");
+    check_on_cpu(tensor, "all_reduce");
     const at::NoGradGuard no_grad;
     const at::Tensor flat = tensor.view({-1});
     const bool widen = tensor.scalar_type() == at::kBFloat16;
@@ -99,6 +100,7 @@ class MpiCommunicator : public Communicator {
 
   void all_gather(at::Tensor& output, const at::Tensor& input) override {
     check_parts(output, input, size_, "all_gather");
+    check_on_cpu(input, "all_gather");
     const std::int64_t element_bytes = input.element_size();
     const MPI_Datatype element = mpi_type(input);
     const char* const from = static_cast<const char*>(input.const_data_ptr());
@@ -112,6 +114,7 @@ class MpiCommunicator : public Communicator {
 
   void reduce_scatter(at::Tensor& output, const at::Tensor& input) override {
     check_parts(input, output, size_, "reduce_scatter");
+    check_on_cpu(input, "reduce_scatter");
     const at::NoGradGuard no_grad;
     const at::Tensor parts = input.view({size_, -1});
     const at::Tensor flat = output.view({-1});
@@ -132,6 +135,7 @@ class MpiCommunicator : public Communicator {
 
   void broadcast(at::Tensor& tensor, int root) override {
     check_transportable(tensor, "broadcast");
+    check_on_cpu(tensor, "broadcast");
     check_root(root, size_, "broadcast");
     char* const data = static_cast<char*>(tensor.mutable_data_ptr());
     for_each_piece(tensor.numel(), piece_, [&](std::int64_t begin, int count) {

@@ -7,7 +7,6 @@ namespace entune {
 
 void check_transportable(const at::Tensor& tensor, const char* call) {
   TORCH_CHECK(tensor.defined(), call, ": expected a tensor, found an undefined one");
-  TORCH_CHECK(tensor.device().is_cpu(), call, ": expected a tensor on the CPU, found one on ", tensor.device());
   TORCH_CHECK(tensor.is_contiguous(), call, ": expected a contiguous tensor, found sizes ", tensor.sizes(),
               " with strides ", tensor.strides());
   const at::ScalarType type = tensor.scalar_type();
@@ -19,12 +18,18 @@ void check_transportable(const at::Tensor& tensor, const char* call) {
 void check_parts(const at::Tensor& whole, const at::Tensor& part, int size, const char* call) {
   check_transportable(whole, call);
   check_transportable(part, call);
+  TORCH_CHECK(whole.device() == part.device(), call, ": expected one device, found ", whole.device(), " and ",
+              part.device());
   TORCH_CHECK(whole.scalar_type() == part.scalar_type(), call, ": expected one dtype, found ", whole.scalar_type(),
               " and ", part.scalar_type());
   TORCH_CHECK(whole.dim() > 0 && part.dim() == whole.dim() && whole.size(0) == size * part.size(0) &&
                   whole.sizes().slice(1) == part.sizes().slice(1),
               call, ": expected [", size, " * n, ...] and [n, ...], found ", whole.sizes(), " and ", part.sizes());
   at::assert_no_overlap(whole, part);
+}
+
+void check_on_cpu(const at::Tensor& tensor, const char* call) {
+  TORCH_CHECK(tensor.device().is_cpu(), call, ": expected a tensor on the CPU, found one on ", tensor.device());
 }
 
 void check_root(int root, int size, const char* call) {

@@ -1,6 +1,7 @@
 # entune_test(NAME SOURCES... DEPENDS lib...): a GoogleTest program; every TEST in it is a CTest of its own.
 # entune_torch_test: the same with libtorch's precompiled header.
-# entune_mpi_test(NAME RANKS n SOURCES... DEPENDS lib...): one CTest, run under mpirun with n ranks, one thread a rank.
+# entune_mpi_test(NAME RANKS n... SOURCES... DEPENDS lib... [TEST_SECONDS s]): one CTest for each number of ranks, under mpirun, one thread a
+# rank; a TEST that takes longer than TEST_SECONDS (60) ends its program.
 include(GoogleTest)
 
 function(entune_test name)
@@ -28,9 +29,12 @@ endfunction()
 
 set(ENTUNE_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none)
 function(entune_mpi_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "RANKS;SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT;TEST_SECONDS" "RANKS;SOURCES;DEPENDS;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
+  endif()
+  if(NOT arg_TEST_SECONDS)
+    set(arg_TEST_SECONDS 60)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
@@ -39,7 +43,8 @@ function(entune_mpi_test name)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} test_mpi_main)
   target_precompile_headers(${name} REUSE_FROM torch_precompiled)
   foreach(ranks ${arg_RANKS})
-    add_test(NAME ${name}.ranks_${ranks} COMMAND ${ENTUNE_MPIRUN} -np ${ranks} $<TARGET_FILE:${name}>)
+    add_test(NAME ${name}.ranks_${ranks} COMMAND ${ENTUNE_MPIRUN} -np ${ranks} $<TARGET_FILE:${name}>
+                                            --ranks=${ranks} --test-seconds=${arg_TEST_SECONDS})
     set_tests_properties(${name}.ranks_${ranks} PROPERTIES TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 LABELS "mpi;ranks_${ranks};${arg_LABELS}"
       ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMP_NUM_THREADS=1")
   endforeach()
