@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "data/input_error.h"
+#include "trainer/recipe/load_recipe.h"
+
+namespace entune {
+namespace {
+
+constexpr std::size_t kMaxCells = 1000;
+constexpr std::size_t kMaxNameBytes = 24;  // of one value in a cell's name
+
+struct Axis {
+  const KeySpec* key;
+  std::string short_name;
+  const std::vector<YamlNode>* values;
+};
+
+std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
+
+std::vector<Axis> axes_of(const YamlNode& study) {
+  std::vector<Axis> axes;
+  for (std::size_t i = 0; i < study.items.size(); ++i) {
+    axes.push_back({find_key(study.keys[i].name), last_part(study.keys[i].name), &study.items[i].items});
+  }
+  for (Axis& axis : axes) {
+    const auto same = [&](const Axis& other) { return last_part(other.key->path) == last_part(axis.key->path); };
+    if (std::count_if(axes.begin(), axes.end(), same) > 1) axis.short_name = axis.key->path;
+  }
+  return axes;
+}
+
+std::string value_name(const YamlNode& value, std::size_t index) {
+  const std::string text = to_flow(value);
+  const bool is_word = value.kind == YamlNode::Kind::scalar && text.size() <= kMaxNameBytes && text.front() != '"' &&
+                       text.find('/') == std::string::npos;
+  return is_word ? text : fmt::format("#{}", index + 1);
+}
+
+}  // namespace
+
+std::vector<StudyCell> expand_study(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                                    const LoadOptions& options) {
+  const Settings base = read_settings(file, overrides);
+  const YamlNode study = base.value("study");
+  const std::vector<Axis> axes = axes_of(study);
+  if (axes.empty()) {
+    LoadedRecipe loaded = finish_recipe(base, options);
+    std::string name = loaded.recipe.name;
+    return {StudyCell{std::move(name), {}, std::move(loaded)}};
+  }
+  std::size_t num_cells = 1;
+  for (const Axis& axis : axes) {
+    num_cells *= axis.values->size();
+    if (num_cells > kMaxCells) {
+      throw InputError(fmt::format("{}: study: expected at most {} cells, found more; shorten the lists",
+                                   base.where("study"), kMaxCells));
+    }
+  }
+  std::vector<StudyCell> cells;
+  for (std::size_t cell = 0; cell < num_cells; ++cell) {
+    Settings settings = base;
+    StudyCell result;
+    std::size_t stride = num_cells;
+    for (const Axis& axis : axes) {
+      stride /= axis.values->size();
+      const std::size_t index = cell / stride % axis.values->size();
+      const YamlNode& value = (*axis.values)[index];
+      settings.set(*axis.key, value);
+      result.name += fmt::format("{}{}={}", result.name.empty() ? "" : " ", axis.short_name, value_name(value, index));
+      result.overrides.push_back(fmt::format("{}={}", axis.key->path, to_flow(value)));
+    }
+    settings.set(*find_key("study"), YamlNode{.kind = YamlNode::Kind::map, .where = "default"});
+    try {
+      result.loaded = finish_recipe(settings, options);
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("{} (in the study's cell {}: {})", error.what(), cell + 1, result.name));
+    }
+    cells.push_back(std::move(result));
+  }
+  return cells;
+}
+
+}  // namespace entune
