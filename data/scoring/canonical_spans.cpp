@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "data/formats/word_splitter.h"
+
 namespace entune {
 
 std::u32string code_points_of(std::string_view text) {
@@ -14,11 +16,6 @@ std::u32string code_points_of(std::string_view text) {
   std::u32string code_points;
   utf8::unchecked::utf8to32(valid.begin(), valid.end(), std::back_inserter(code_points));
   return code_points;
-}
-
-bool is_white_space(char32_t c) {
-  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 std::u32string_view trimmed(std::u32string_view text) {

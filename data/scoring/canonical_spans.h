@@ -12,9 +12,6 @@ namespace entune {
 /// The code points of UTF-8; bytes that are none become U+FFFD, since a model may write anything.
 std::u32string code_points_of(std::string_view text);
 
-/// Unicode's White_Space property.
-bool is_white_space(char32_t code_point);
-
 /// `text` without white space at its ends.
 std::u32string_view trimmed(std::u32string_view text);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "data/formats/word_splitter.h"
 #include "data/scoring/canonical_spans.h"
 #include "data/scoring/span_matching.h"
 
