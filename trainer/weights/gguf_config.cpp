@@ -1,7 +1,9 @@
 #include "trainer/weights/gguf_config.h"
 
 #include <fmt/format.h>
+#include <utf8.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <utility>
@@ -135,14 +137,15 @@ GgufTokenizer read_gguf_tokenizer(const GgufFile& file) {
   if (types.size() != num_pieces) {
     file.fail_key("tokenizer.ggml.token_type", fmt::format("{} types for {} tokens", types.size(), num_pieces));
   }
-  constexpr std::int64_t kNormal = 1, kUnknown = 2, kControl = 3, kUnused = 5;
+  constexpr std::int64_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5;
   for (std::size_t id = 0; id < types.size(); ++id) {
     if (types[id] == kControl || types[id] == kUnknown || types[id] == kUnused) {
       tokenizer.tables.control_ids.push_back(static_cast<TokenId>(id));
+    } else if (types[id] == kUserDefined) {
+      tokenizer.tables.added_ids.push_back(static_cast<TokenId>(id));
     } else if (types[id] != kNormal) {
       file.fail_key("tokenizer.ggml.token_type",
-                    fmt::format("type {} of token {}: only normal, unknown, control and unused ones are supported",
-                                types[id], id));
+                    fmt::format("type {} of token {}: a byte-level BPE has types 1 to 5", types[id], id));
     }
   }
   const auto spelling = [&](const char* key) {
@@ -154,6 +157,9 @@ GgufTokenizer read_gguf_tokenizer(const GgufFile& file) {
   tokenizer.pad = spelling("tokenizer.ggml.padding_token_id");
   tokenizer.unk = spelling("tokenizer.ggml.unknown_token_id");
   tokenizer.chat_template = file.find<std::string>("tokenizer.chat_template").value_or("");
+  if (!utf8::is_valid(tokenizer.chat_template.begin(), tokenizer.chat_template.end())) {
+    file.fail_key("tokenizer.chat_template", "bytes that are not UTF-8");
+  }
   return tokenizer;
 }
 

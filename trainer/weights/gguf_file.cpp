@@ -190,7 +190,8 @@ ValueType read_type(Cursor& cursor) {
   const std::uint64_t offset = cursor.offset();
   const auto type = static_cast<ValueType>(cursor.read<std::uint32_t>());
   if (least_bytes(type) == 0) {
-    cursor.fail(offset, fmt::format("expected a metadata type from 0 to 12, found {}", std::to_underlying(type)));
+    cursor.fail(offset,
+                fmt::format("expected a metadata type from 0 to 12, found {}", static_cast<std::uint32_t>(type)));
   }
   return type;
 }

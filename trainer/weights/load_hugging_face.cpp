@@ -39,12 +39,7 @@ void check_names_and_shapes(const ModelFiles& files, const std::vector<Parameter
       throw InputError(fmt::format("{}: expected tensor '{}' of shape [{}], found none", files.listing().string(),
                                    parameter.name, fmt::join(parameter.full_shape, ", ")));
     }
-    const auto& shape = found->second->header().tensors.at(parameter.name).shape;
-    if (shape != parameter.full_shape) {
-      throw InputError(fmt::format("{}: tensor '{}': expected shape [{}] by config.json, found [{}]",
-                                   found->second->path().string(), parameter.name,
-                                   fmt::join(parameter.full_shape, ", "), fmt::join(shape, ", ")));
-    }
+    found->second->expect(parameter.name, parameter.full_shape);
   }
   for (const auto& [name, file] : files.tensors()) {
     const bool ignored = name.ends_with(".rotary_emb.inv_freq") || (tied && name == kHead);

@@ -96,6 +96,13 @@ const SafetensorsEntry& SafetensorsReader::entry(const std::string& name) const 
   return found->second;
 }
 
+void SafetensorsReader::expect(const std::string& name, const std::vector<std::int64_t>& shape) const {
+  if (entry(name).shape != shape) {
+    throw InputError(fmt::format("{}: tensor '{}': expected shape [{}] by the configuration, found [{}]",
+                                 path().string(), name, fmt::join(shape, ", "), fmt::join(entry(name).shape, ", ")));
+  }
+}
+
 void SafetensorsReader::read(const std::string& name, const Shard& shard, at::Tensor destination,
                              const BytesRead& progress) const {
   const at::NoGradGuard no_grad;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "distributed/sharding.h"
 #include "trainer/weights/input_file.h"
@@ -23,6 +24,9 @@ class SafetensorsReader {
 
   const std::filesystem::path& path() const { return file_.path(); }
   const SafetensorsHeader& header() const { return header_; }
+
+  /// Throws InputError, with the file and both shapes, if there is no such tensor of this shape.
+  void expect(const std::string& name, const std::vector<std::int64_t>& shape) const;
 
   /// Reads what `shard` keeps of tensor `name` into `destination`, in pieces of at most 8 MiB, converting F32, F16 and
   /// BF16 to the destination's dtype. destination: the tensor's shape, but shard.part(full) long in shard.dim (0 or 1);
