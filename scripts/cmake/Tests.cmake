@@ -27,7 +27,8 @@ function(entune_torch_test name)
   target_precompile_headers(${name} REUSE_FROM torch_precompiled)
 endfunction()
 
-set(ENTUNE_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none)
+# Ranks that wait give way: the machine may have fewer cores than ranks, or other work.
+set(ENTUNE_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none --mca mpi_yield_when_idle 1)
 function(entune_mpi_test name)
   cmake_parse_arguments(arg "" "TIMEOUT;TEST_SECONDS" "RANKS;SOURCES;DEPENDS;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
