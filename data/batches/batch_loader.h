@@ -34,7 +34,7 @@ struct StepBatches {
 /// within each variant. The last step of an epoch may be smaller.
 class BatchLoader {
  public:
-  /// `samples` must outlive the loader.
+  /// `samples` must outlive the loader; each has at least one prompt token and one answer token.
   BatchLoader(const std::vector<TrainingSample>& samples, BatchOptions options, std::uint64_t seed, std::int64_t rank, std::int64_t size);
 
   std::int64_t steps_per_epoch() const;
@@ -51,11 +51,12 @@ class BatchLoader {
   std::int64_t size_;
 };
 
-/// Number of leading tokens that all these samples share, leaving at least the last prompt token in every leaf. 0 for a single sample
-/// that stands alone makes no difference.
+/// Number of leading tokens that all these samples share, leaving at least the last prompt token in every leaf. 0 for fewer than two samples:
+/// a sample that stands alone shares with none.
 std::int64_t shared_prefix_tokens(const std::vector<const EncodedSample*>& samples);
 
-/// Packs samples of one variant into one micro-batch. With `share`, their common prefix stands once.
+/// Packs samples of one variant into one micro-batch. With `share`, their common prefix stands once. The last token of a sample predicts nothing and
+/// no other token sees it, so it is a target alone: a leaf ends before it.
 PackedBatch pack(const std::vector<TrainingSample>& samples, const std::vector<std::size_t>& chosen, bool share, double prompt_weight);
 
 }  // namespace entune

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
+
+#include "data/tokens/tokenizer.h"
 
 namespace entune {
 
@@ -23,6 +26,12 @@ struct PackedBatch {
   std::int64_t num_leaves() const { return static_cast<std::int64_t>(leaf_offsets.size()) - 1; }
   std::int64_t executed_tokens() const { return static_cast<std::int64_t>(token_ids.size()); }
 };
+
+/// Number of leading tokens that all `sequences` share, at most `limit`.
+std::int64_t common_prefix_tokens(const std::vector<std::span<const TokenId>>& sequences, std::int64_t limit);
+
+/// [prefix | leaves] of sequences that share their first `prefix_tokens` tokens, without supervision. Every sequence must be longer than that.
+PackedBatch lay_out(const std::vector<std::span<const TokenId>>& sequences, std::int64_t prefix_tokens);
 
 /// Tokens of a step or a run. logical: as if every sample stood alone with its whole prompt; executed: that the model computed;
 /// supervised: answer tokens.
