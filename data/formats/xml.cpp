@@ -109,7 +109,7 @@ class XmlFormat final : public OutputFormat {
       }
       const auto found =
           std::find_if(open.rbegin(), open.rend(), [&](const Tag& other) { return other.name == tag.name; });
-      if (found != open.rbegin()) count(parsed, AnswerFault::unbalanced);
+      if (found == open.rend() || found != open.rbegin()) count(parsed, AnswerFault::unbalanced);
       if (found == open.rend()) continue;
       copy.spans.push_back({std::string(tag.name), found->end, tag.begin});
       open.erase(std::next(found).base());
