@@ -6,12 +6,11 @@ if(NOT LIBTORCH_DIR)
   set(LIBTORCH_DIR "$ENV{LIBTORCH_DIR}")
 endif()
 if(NOT LIBTORCH_DIR)
-  file(GLOB candidates ${CMAKE_SOURCE_DIR}/.deps/python/lib/python3*/site-packages/torch ${CMAKE_SOURCE_DIR}/.deps/torch)
-  list(GET candidates 0 LIBTORCH_DIR)
+  set(LIBTORCH_DIR ${CMAKE_SOURCE_DIR}/.deps/python/torch)  # scripts/setup.sh puts it there
 endif()
 set(LIBTORCH_DIR "${LIBTORCH_DIR}" CACHE PATH "libtorch: the folder with include/ and lib/" FORCE)
 if(NOT EXISTS "${LIBTORCH_DIR}/lib/libtorch_cpu.so")
-  message(FATAL_ERROR "LIBTORCH_DIR: expected a folder with lib/libtorch_cpu.so, found '${LIBTORCH_DIR}'; run scripts/quickstart.sh, "
+  message(FATAL_ERROR "LIBTORCH_DIR: expected a folder with lib/libtorch_cpu.so, found '${LIBTORCH_DIR}'; run scripts/setup.sh, "
                       "which installs it, or set LIBTORCH_DIR to an existing one")
 endif()
 
@@ -20,7 +19,12 @@ foreach(library c10 torch_cpu)
   set_target_properties(LibTorch::${library} PROPERTIES IMPORTED_LOCATION ${LIBTORCH_DIR}/lib/lib${library}.so)
 endforeach()
 add_library(LibTorch::LibTorch INTERFACE IMPORTED GLOBAL)
-target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE ${LIBTORCH_DIR}/include ${LIBTORCH_DIR}/include/torch/csrc/api/include)
+# The wheel carries the headers of a newer fmt, but not its library: the headers of the fmt that the program links go before them.
+get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt_first)
+file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/fmt_first/fmt SYMBOLIC)
+target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/fmt_first ${LIBTORCH_DIR}/include
+                           ${LIBTORCH_DIR}/include/torch/csrc/api/include)
 target_link_libraries(LibTorch::LibTorch INTERFACE LibTorch::torch_cpu LibTorch::c10 Threads::Threads)
 # libtorch_cpu of a CUDA wheel refers to libcudart and libcupti, which its own rpath finds at run time.
 target_link_options(LibTorch::LibTorch INTERFACE -Wl,--allow-shlib-undefined)
