@@ -19,6 +19,8 @@ struct AdapterConstants {
   AdapterDropout dropout;
 };
 
+bool present(const at::Tensor& tensor) { return tensor.numel() > 0; }
+
 /// 0 or 1 / (1 - p) for each element of x.
 at::Tensor dropout_mask(const at::Tensor& x, const AdapterDropout& dropout) {
   at::Generator generator = at::detail::createCPUGenerator(dropout.seed);
@@ -35,7 +37,7 @@ class AdapterGroup {
     std::vector<at::Tensor> stacked;
     for (std::size_t i = 0; i < constants.size(); ++i) {
       const at::Tensor &a = tensors[3 * i + 1], &b = tensors[3 * i + 2];
-      if (!a.defined()) continue;
+      if (!present(a)) continue;
       const Member member{.index = i, .begin = rank_, .rank = a.size(0), .a = a.to(dtype), .b = b.to(dtype)};
       rank_ += member.rank;
       stacked.push_back(member.a);
@@ -112,11 +114,14 @@ class AdapterGroup {
   bool with_dropout_ = false;
 };
 
-/// Tensors of the projections in the order W, A, B each.
+/// Tensors of the projections in the order W, A, B each; empty ones for adapters that are not there (autograd takes no
+/// undefined ones).
 variable_list tensors_of(const std::vector<Projection>& projections, std::vector<AdapterConstants>& constants) {
   variable_list tensors;
   for (const Projection& p : projections) {
-    tensors.insert(tensors.end(), {p.weight, p.lora_a, p.lora_b});
+    const at::Tensor absent = at::empty({0}, p.weight.options().requires_grad(false));
+    const bool adapted = p.lora_a.defined();
+    tensors.insert(tensors.end(), {p.weight, adapted ? p.lora_a : absent, adapted ? p.lora_b : absent});
     constants.push_back({p.scale, p.dropout});
   }
   return tensors;
@@ -144,7 +149,7 @@ at::Tensor project_backward(const variable_list& grad_outputs, const at::Tensor&
   std::vector<at::ScalarType> adapter_types(constants.size(), at::kFloat);
   for (std::size_t i = 0; i < constants.size(); ++i) {
     const at::Tensor &dy = grad_outputs[i], &weight = tensors[3 * i];
-    if (tensors[3 * i + 1].defined()) adapter_types[i] = tensors[3 * i + 1].scalar_type();
+    if (present(tensors[3 * i + 1])) adapter_types[i] = tensors[3 * i + 1].scalar_type();
     if (!dy.defined()) continue;
     if (needs_x) {
       if (dx.defined()) {
@@ -207,7 +212,7 @@ class SwigluProject : public torch::autograd::Function<SwigluProject> {
     const variable_list tensors(saved.begin() + 3, saved.end());
     const at::Tensor &gate = saved[0], &up = saved[1];
     variable_list grads(tensors.size());
-    const bool needs_product = ctx->needs_input_grad(2) || tensors[1].defined();
+    const bool needs_product = ctx->needs_input_grad(2) || present(tensors[1]);
     const at::Tensor product = needs_product ? swiglu(gate, up) : gate;
     at::Tensor d_product =
         project_backward(grad_outputs, product, saved[2], tensors, constants,

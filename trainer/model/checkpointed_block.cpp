@@ -15,8 +15,9 @@ using torch::autograd::variable_list;
 struct Rerun {
   const DecoderBlock* block;
   std::shared_ptr<const BatchContext> batch;
+  at::Tensor rows;
 
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& rows) const {
+  at::Tensor operator()(const at::Tensor& x) const {
     const Residual output = block->forward({x, {}}, *batch, rows);
     return output.x.add(output.branch);
   }
@@ -28,19 +29,19 @@ class Checkpoint : public torch::autograd::Function<Checkpoint> {
   static at::Tensor forward(AutogradContext* ctx, const Rerun& run, const at::Tensor& x,
                             const at::Tensor& always_differentiable, const at::Tensor& rows) {
     (void)always_differentiable;
-    ctx->save_for_backward({x, rows});
+    ctx->save_for_backward({x});
     keep_value(ctx, "run", run);
     ctx->saved_data["x_requires_grad"] = x.requires_grad();
-    return run(x, rows);
+    return run(x);
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
     at::AutoGradMode recording(true);
     const at::Tensor x = saved[0].detach().set_requires_grad(ctx->saved_data["x_requires_grad"].toBool());
-    const at::Tensor output = kept_value<Rerun>(ctx, "run")(x, saved[1]);
+    const at::Tensor output = kept_value<Rerun>(ctx, "run")(x);
     torch::autograd::backward({output}, {grads[0]});
-    return {{}, x.grad(), {}, {}};
+    return {{}, x.grad(), {}};
   }
 };
 
@@ -49,7 +50,7 @@ class Checkpoint : public torch::autograd::Function<Checkpoint> {
 at::Tensor checkpointed_forward(const DecoderBlock& block, const at::Tensor& x,
                                 std::shared_ptr<const BatchContext> batch, const at::Tensor& rows) {
   const at::Tensor always_differentiable = at::zeros({}, x.options()).set_requires_grad(true);
-  return Checkpoint::apply(Rerun{&block, std::move(batch)}, x, always_differentiable, rows);
+  return Checkpoint::apply(Rerun{&block, std::move(batch), rows}, x, always_differentiable);
 }
 
 }  // namespace entune
