@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "data/random.h"
+
+namespace entune {
+
+/// A date or time in one of many notations. Kinds: "" (a date of recent years), birth (a date of birth), time (of day),
+/// full (date and time). Weekdays fit their dates.
+std::string make_date_time(std::string_view kind, Random& random);
+
+}  // namespace entune
