@@ -75,7 +75,7 @@ std::vector<StudyCell> expand_study(const std::filesystem::path& file, const std
     try {
       result.loaded = finish_recipe(settings, options);
     } catch (const InputError& error) {
-      throw InputError(fmt::format("{} (in the study's cell {}: {})", error.what(), cell + 1, result.name));
+      throw InputError(fmt::format("{} (in the study's cell {}: {})", error.what(), cell, result.name));
     }
     cells.push_back(std::move(result));
   }

@@ -66,7 +66,7 @@ class Source {
 /// quoted text is not yet the same as plain text.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(const Source& source) : source_(source) {}
+  explicit TreeBuilder(const Source& source) : source_(source) { root_.where = source.place(0, 0); }
 
   YamlNode take() { return std::move(root_); }
 
@@ -126,7 +126,7 @@ class TreeBuilder : public YAML::EventHandler {
   void open(const YAML::Mark& mark, YamlNode node) {
     if (levels_.size() == kMaxDepth) fail(mark, fmt::format("nested deeper than {} levels", kMaxDepth));
     if (!levels_.empty() && levels_.back().node.kind == YamlNode::Kind::map && levels_.back().key_is_next) {
-      fail(mark, "a key that is a list or a mapping; keys are plain text");
+      fail(mark, "a list or a mapping in the place of a key (is a bracket not closed?); keys are plain text");
     }
     levels_.push_back({std::move(node), mark, true, {}});
   }
@@ -157,6 +157,8 @@ class TreeBuilder : public YAML::EventHandler {
       level.node.keys.push_back({std::move(node.scalar), std::move(node.where)});
       level.key_is_next = false;
     } else {
+      // Nothing after a key has its mark at the next token, maybe lines below.
+      if (node.kind == YamlNode::Kind::null) node.where = level.node.keys.back().where;
       level.node.items.push_back(std::move(node));
       level.key_is_next = true;
     }

