@@ -4,6 +4,7 @@
 #
 #   LIBTORCH_DIR       an existing libtorch 2.11 (the folder with include/ and lib/) instead of the wheel in .deps/python/torch
 #   ENTUNE_BUILD_DIR   build folder (default: build)
+#   ENTUNE_JOBS        compilers and tests at a time (default: one per core, and 2 GiB of memory for each)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -85,10 +86,9 @@ pip_wheels() {
   local machine
   machine=$(uname -m)
   local platforms=()
-  local tag
-  for tag in manylinux_2_28 manylinux_2_27 manylinux_2_26 manylinux_2_24 manylinux_2_17 manylinux2014 manylinux_2_12 manylinux2010 manylinux1; do
-    platforms+=(--platform "${tag}_${machine}")
-  done
+  local minor
+  for minor in $(seq 28 -1 5); do platforms+=(--platform "manylinux_2_${minor}_$machine"); done
+  platforms+=(--platform "manylinux2014_$machine" --platform "manylinux2010_$machine" --platform "manylinux1_$machine")
   python3 -m pip --disable-pip-version-check "$@" --no-deps --only-binary :all: --implementation cp --python-version 3.11 "${platforms[@]}"
 }
 
@@ -141,6 +141,10 @@ PYTHON
 }
 
 num_jobs() {
+  if [ -n "${ENTUNE_JOBS:-}" ]; then
+    echo "$ENTUNE_JOBS"
+    return
+  fi
   local cores memory_gib
   cores=$(nproc)
   memory_gib=$(awk '/^MemAvailable:/ {print int($2 / 1048576)}' /proc/meminfo)
