@@ -17,8 +17,8 @@ struct Candidate {
 
   // Smaller is better.
   auto rank() const {
-    return std::tuple(!(same_span && same_label), !same_span, !same_label, -intersection_over_union, gold_start,
-                      predicted_start, pair.gold, pair.predicted);
+    return std::tuple(!same_span, !same_label, -intersection_over_union, gold_start, predicted_start, pair.gold,
+                      pair.predicted);
   }
 };
 

@@ -15,7 +15,7 @@ struct SpanPair {
   friend bool operator==(const SpanPair&, const SpanPair&) = default;
 };
 
-/// Pairs spans that share at least one code point, each at most once. The best pairs are taken first: identical with
+/// Pairs spans that share at least one code point, each at most once. The best pairs are taken first: same span and
 /// label, same span, same label, larger intersection over union, then earlier gold and earlier prediction. So identical
 /// pairs are never given away (the strict pairs are the intersection of the two sets), and as both lists are canonical
 /// (sorted, distinct), the order in which a model names its entities has no effect.

@@ -41,6 +41,13 @@ TEST(DocumentScore, OffsetsWrongThoughTheValueIsRight) {
   EXPECT_EQ(score.values, (LabelCounts{.support = 2, .predicted = 3, .correct = 2}));
 }
 
+TEST(DocumentScore, OneMentionExplainsOneMiss) {
+  const Example gold{.id = "x", .text = "Ann met Ann", .entities = {{0, 3, "A"}, {8, 11, "A"}}, .group = ""};
+  ParsedAnswer answer;
+  answer.mentions = {mention("Ann", "A", Entity{1, 4, "A"}, std::nullopt)};
+  EXPECT_EQ(score_document(gold, answer, false).raw.errors.offset_wrong_value_right, 1);
+}
+
 TEST(DocumentScore, MentionsWithoutPlaceAreSpuriousOnceForEachValue) {
   const Example gold{.id = "x", .text = "Ann met Bob", .entities = {{0, 3, "A"}}, .group = ""};
   ParsedAnswer answer;
