@@ -1,0 +1,135 @@
+#include "trainer/report/cell_comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "data/input_error.h"
+#include "data/scoring/bootstrap.h"
+#include "data/scoring/randomization.h"
+
+namespace entune {
+namespace {
+
+using nlohmann::json;
+
+/// The runs of one variant on one split.
+struct Side {
+  std::string name;
+  std::vector<const NamedDocuments*> runs;
+};
+
+std::vector<Side> sides_of(const std::vector<NamedDocuments>& cells, const std::string& split) {
+  std::vector<Side> sides;
+  std::map<std::string, std::size_t> index;
+  for (const NamedDocuments& cell : cells) {
+    if (cell.split != split) continue;
+    const std::string& variant = cell.variant.empty() ? cell.name : cell.variant;
+    const auto [at, is_new] = index.try_emplace(variant, sides.size());
+    if (is_new) sides.push_back({.name = cell.name, .runs = {}});
+    Side& side = sides[at->second];
+    side.runs.push_back(&cell);
+    if (side.runs.size() > 1) side.name = variant;
+  }
+  return sides;
+}
+
+std::set<std::string> ids_of(const NamedDocuments& run) {
+  std::set<std::string> ids;
+  for (const DocumentScore& document : run.documents) ids.insert(document.id);
+  return ids;
+}
+
+void require_same_texts(const std::vector<Side>& sides, const std::string& split) {
+  const std::set<std::string> expected = ids_of(*sides.front().runs.front());
+  for (const Side& side : sides) {
+    for (const NamedDocuments* run : side.runs) {
+      const std::set<std::string> found = ids_of(*run);
+      if (found == expected && run->documents.size() == expected.size()) continue;
+      throw InputError(
+          fmt::format("cells '{}' and '{}', split '{}': expected scores of the same texts, found {} texts in one and "
+                      "{} in the other "
+                      "or other ids; compare cells of one study, on one corpus",
+                      sides.front().runs.front()->name, run->name, split, expected.size(), run->documents.size()));
+    }
+  }
+}
+
+/// F1 counts by group, summed over the runs and multiplied by `weight`.
+std::vector<F1Counts> counts_of(const Side& side, SpanCounts DocumentScore::*reading, Scheme scheme,
+                                std::int64_t weight) {
+  std::vector<F1Counts> sums;
+  for (const NamedDocuments* run : side.runs) {
+    const auto groups = group_documents(run->documents);
+    sums.resize(groups.size());
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      for (const DocumentScore* document : groups[g]) {
+        const SchemeCounts& counts = (document->*reading).scheme(scheme);
+        sums[g] += {weight * counts.credit_halves(), weight * counts.possible(), weight * counts.actual()};
+      }
+    }
+  }
+  return sums;
+}
+
+json compare(const Side& a, const Side& b, SpanCounts DocumentScore::*reading, Scheme scheme,
+             const ComparisonOptions& options) {
+  // As many runs on either side: else a side with more of them would outweigh the other where they mix.
+  const std::vector<F1Counts> counts_a = counts_of(a, reading, scheme, std::ssize(b.runs));
+  const std::vector<F1Counts> counts_b = counts_of(b, reading, scheme, std::ssize(a.runs));
+  F1Counts sum_a, sum_b;
+  for (const F1Counts& counts : counts_a) sum_a += counts;
+  for (const F1Counts& counts : counts_b) sum_b += counts;
+
+  json row = {{"a", a.name},           {"b", b.name},    {"metric", fmt::format("{}_f1", name_of(scheme))},
+              {"difference", nullptr}, {"low", nullptr}, {"high", nullptr}};
+  if (const auto f1_a = sum_a.f1(), f1_b = sum_b.f1(); f1_a && f1_b) row["difference"] = *f1_a - *f1_b;
+  if (const auto interval = f1_difference_interval(
+          counts_a, counts_b,
+          {.samples = options.bootstrap_samples, .confidence = options.confidence, .seed = options.seed})) {
+    row["low"] = interval->low;
+    row["high"] = interval->high;
+  }
+  row["p_value"] = randomization_p_value(counts_a, counts_b, {.rounds = options.rounds, .seed = options.seed});
+  return row;
+}
+
+}  // namespace
+
+json compare_cells(const std::vector<NamedDocuments>& cells, const ComparisonOptions& options) {
+  std::vector<std::string> splits;
+  for (const NamedDocuments& cell : cells) {
+    if (std::find(splits.begin(), splits.end(), cell.split) == splits.end()) splits.push_back(cell.split);
+  }
+  json comparisons = json::array();
+  for (const std::string& split : splits) {
+    const std::vector<Side> sides = sides_of(cells, split);
+    require_same_texts(sides, split);
+    std::vector<json> rows;
+    std::vector<double> p_values;
+    for (std::size_t i = 0; i < sides.size(); ++i) {
+      for (std::size_t j = i + 1; j < sides.size(); ++j) {
+        for (const Scheme scheme : options.schemes) {
+          for (const auto& [reading, counts] :
+               {std::pair{"raw", &DocumentScore::raw}, std::pair{"repaired", &DocumentScore::repaired}}) {
+            rows.push_back(compare(sides[i], sides[j], counts, scheme, options));
+            rows.back()["split"] = split;
+            rows.back()["reading"] = reading;
+            p_values.push_back(rows.back()["p_value"]);
+          }
+        }
+      }
+    }
+    const std::vector<double> adjusted = holm_adjusted(p_values);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows[i]["p_holm"] = adjusted[i];
+      comparisons.push_back(std::move(rows[i]));
+    }
+  }
+  return comparisons;
+}
+
+}  // namespace entune
