@@ -64,6 +64,14 @@ const TemplateTexts& clinical_templates() {
       "{PERSON/full} on {DATE_TIME}; lot {n6}, no reaction after fifteen minutes.",
       "Transfer accepted by {PERSON} from the burn unit. Wristband {MEDICAL_RECORD_NUMBER} checked by two nurses, {n1} "
       "bags of belongings signed for.",
+      "Release of information: copies of chart {MEDICAL_RECORD_NUMBER} were handed to {PERSON/full}, who paid {amount} "
+      "for {n2} pages.",
+      "Pathology cannot match the block to a patient. The cassette says {MEDICAL_RECORD_NUMBER}, the requisition says "
+      "{MEDICAL_RECORD_NUMBER}; please recut.",
+      "Sleep lab: apnea index {n2}, mask fitted. Send the report under {MEDICAL_RECORD_NUMBER} to the referring "
+      "practice, {ORGANIZATION/clinic}.",
+      "Who opened record {MEDICAL_RECORD_NUMBER:1} at {DATE_TIME/time}? The audit trail of {MEDICAL_RECORD_NUMBER:1} "
+      "names a user who was on leave.",
   };
   return templates;
 }

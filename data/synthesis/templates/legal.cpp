@@ -59,6 +59,8 @@ const TemplateTexts& legal_templates() {
       "{DATE_TIME}; new summons to {STREET_ADDRESS}.",
       "Case notes: the landlord's lawyer rang from {PHONE_NUMBER}, offers two months free if the lockout claim is "
       "dropped; client {PERSON/first} will think about it.",
+      "The hospital's lawyer wants chart {MEDICAL_RECORD_NUMBER} sealed, since the patient, a minor of {AGE/teen}, did "
+      "not consent to its disclosure.",
   };
   return templates;
 }

@@ -59,6 +59,8 @@ const TemplateTexts& mail_templates() {
       "and delete this e-mail.",
       "Kindly note that {PERSON} has moved out; letters sent to {STREET_ADDRESS} come back. The new mailbox is "
       "{EMAIL_ADDRESS}.",
+      "Hi team, wrong attachment! Please delete the scan of {MEDICAL_RECORD_NUMBER} that went to {EMAIL_ADDRESS} by "
+      "mistake and confirm.",
   };
   return templates;
 }
