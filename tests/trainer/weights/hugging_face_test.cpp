@@ -1,6 +1,7 @@
 #include "trainer/weights/hugging_face.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
@@ -14,10 +15,10 @@
 namespace entune {
 namespace {
 
+using nlohmann::json;
 using test::input_error_of;
 using test::TemporaryDirectory;
 using ::testing::HasSubstr;
-using nlohmann::json;
 
 json tiny_json() {
   return {{"architectures", {"LlamaForCausalLM"}},
@@ -87,7 +88,8 @@ TEST(LlamaConfig, ReadsBothSpellingsOfTheRotaryBase) {
 
 TEST(LlamaConfig, DefaultsAreTheClasses) {
   json config = tiny_json();
-  for (const char* field : {"num_key_value_heads", "rms_norm_eps", "eos_token_id", "max_position_embeddings", "tie_word_embeddings"}) {
+  for (const char* field :
+       {"num_key_value_heads", "rms_norm_eps", "eos_token_id", "max_position_embeddings", "tie_word_embeddings"}) {
     config.erase(field);
   }
   const LlamaConfig llama = read(config);
@@ -126,7 +128,8 @@ TEST(LlamaConfig, RefusesByNameWhatIsNotSupported) {
 }
 
 TEST(LlamaConfig, RefusesWhatIsMissingOrImpossible) {
-  for (const char* field : {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "model_type"}) {
+  for (const char* field :
+       {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "model_type"}) {
     EXPECT_THAT(error_without(field), HasSubstr(field));
   }
   EXPECT_THAT(error_with("hidden_size", -16), HasSubstr("hidden_size"));
@@ -134,10 +137,12 @@ TEST(LlamaConfig, RefusesWhatIsMissingOrImpossible) {
   EXPECT_THAT(error_with("hidden_size", "16"), HasSubstr("hidden_size"));
   EXPECT_THAT(error_with("hidden_size", 1e19), HasSubstr("hidden_size"));
   EXPECT_THAT(error_with("hidden_size", 18), HasSubstr("hidden_size: expected a multiple of the 4 heads"));
-  EXPECT_THAT(error_with("num_key_value_heads", 3), HasSubstr("num_key_value_heads: expected a divisor of the 4 heads, found 3"));
+  EXPECT_THAT(error_with("num_key_value_heads", 3),
+              HasSubstr("num_key_value_heads: expected a divisor of the 4 heads, found 3"));
   EXPECT_THAT(error_with("head_dim", 5), HasSubstr("head_dim: expected an even number"));
   EXPECT_THAT(error_with("rms_norm_eps", 0), HasSubstr("rms_norm_eps"));
-  EXPECT_THAT(error_with("eos_token_id", 10), HasSubstr("eos_token_id: expected a token id below the vocab_size 10, found 10"));
+  EXPECT_THAT(error_with("eos_token_id", 10),
+              HasSubstr("eos_token_id: expected a token id below the vocab_size 10, found 10"));
   EXPECT_THAT(error_with("eos_token_id", {2, "x"}), HasSubstr("eos_token_id"));
   EXPECT_THAT(error_with("tie_word_embeddings", "no"), HasSubstr("tie_word_embeddings"));
 
@@ -146,7 +151,8 @@ TEST(LlamaConfig, RefusesWhatIsMissingOrImpossible) {
     test::write_file(directory / "config.json", text);
     return input_error_of([&] { read_llama_config(directory.path()); });
   };
-  EXPECT_THAT(input_error_of([&] { read_llama_config(directory.path()); }), HasSubstr("config.json: expected a readable file"));
+  EXPECT_THAT(input_error_of([&] { read_llama_config(directory.path()); }),
+              HasSubstr("config.json: expected a readable file"));
   EXPECT_THAT(error("{\"a\":"), HasSubstr("valid JSON"));
   EXPECT_THAT(error("[]"), HasSubstr("a JSON object, found array"));
   EXPECT_THAT(error(R"({"hidden_size":1,"hidden_size":2})"), HasSubstr("'hidden_size' twice"));
@@ -154,12 +160,14 @@ TEST(LlamaConfig, RefusesWhatIsMissingOrImpossible) {
 }
 
 void expect_equal(const LlamaConfig& a, const LlamaConfig& b) {
-  EXPECT_EQ(std::tie(a.model_type, a.vocab_size, a.hidden_size, a.intermediate_size, a.num_layers, a.num_heads, a.num_kv_heads, a.head_dim),
-            std::tie(b.model_type, b.vocab_size, b.hidden_size, b.intermediate_size, b.num_layers, b.num_heads, b.num_kv_heads, b.head_dim));
-  EXPECT_EQ(std::tie(a.rms_norm_eps, a.rope_theta, a.max_position_embeddings, a.sliding_window, a.tie_word_embeddings, a.initializer_range,
-                     a.bos_token_id, a.eos_token_ids, a.pad_token_id),
-            std::tie(b.rms_norm_eps, b.rope_theta, b.max_position_embeddings, b.sliding_window, b.tie_word_embeddings, b.initializer_range,
-                     b.bos_token_id, b.eos_token_ids, b.pad_token_id));
+  EXPECT_EQ(std::tie(a.model_type, a.vocab_size, a.hidden_size, a.intermediate_size, a.num_layers, a.num_heads,
+                     a.num_kv_heads, a.head_dim),
+            std::tie(b.model_type, b.vocab_size, b.hidden_size, b.intermediate_size, b.num_layers, b.num_heads,
+                     b.num_kv_heads, b.head_dim));
+  EXPECT_EQ(std::tie(a.rms_norm_eps, a.rope_theta, a.max_position_embeddings, a.sliding_window, a.tie_word_embeddings,
+                     a.initializer_range, a.bos_token_id, a.eos_token_ids, a.pad_token_id),
+            std::tie(b.rms_norm_eps, b.rope_theta, b.max_position_embeddings, b.sliding_window, b.tie_word_embeddings,
+                     b.initializer_range, b.bos_token_id, b.eos_token_ids, b.pad_token_id));
 }
 
 TEST(LlamaConfig, WhatIsWrittenReadsBackEqual) {
@@ -177,7 +185,8 @@ TEST(LlamaConfig, WhatIsWrittenReadsBackEqual) {
 TEST(Presets, HaveThePublishedNumberOfParameters) {
   const auto parameters = [](const char* name) {
     const LlamaConfig c = *preset_config(name);
-    const std::int64_t layer = 2 * c.num_heads * c.head_dim * c.hidden_size + 2 * c.num_kv_heads * c.head_dim * c.hidden_size +
+    const std::int64_t layer = 2 * c.num_heads * c.head_dim * c.hidden_size +
+                               2 * c.num_kv_heads * c.head_dim * c.hidden_size +
                                3 * c.intermediate_size * c.hidden_size + 2 * c.hidden_size;
     return c.num_layers * layer + (c.tie_word_embeddings ? 1 : 2) * c.vocab_size * c.hidden_size + c.hidden_size;
   };
@@ -261,7 +270,8 @@ TEST(LoadHuggingFace, EachRankGetsItsPartOfEveryTensor) {
       EXPECT_GT(all, 0);
       for (const auto& parameter : model.parameters()) {
         const at::Tensor expected = part_of(weights.at(parameter.name).to(at::kFloat), parameter.shard);
-        EXPECT_TRUE(at::equal(parameter.value.detach(), expected)) << parameter.name << " rank " << axis.rank() << " of " << ranks;
+        EXPECT_TRUE(at::equal(parameter.value.detach(), expected))
+            << parameter.name << " rank " << axis.rank() << " of " << ranks;
       }
     });
   }
@@ -307,9 +317,12 @@ TEST(LoadHuggingFace, RefusesAnIndexThatLeadsElsewhere) {
     test::write_file(directory / "model" / "model.safetensors.index.json", changed.dump());
     return load_error(directory / "model", config);
   };
-  for (const json& file : {json("../a.safetensors"), json((directory / "a.safetensors").string()), json("x/a.safetensors"), json(""), json(".."),
-                           json("a\\b"), json(std::string("a\0b", 3)), json(7)}) {
-    EXPECT_THAT(error_with_file(file), HasSubstr("'model.norm.weight': expected the name of a file in the same directory")) << file;
+  for (const json& file :
+       {json("../a.safetensors"), json((directory / "a.safetensors").string()), json("x/a.safetensors"), json(""),
+        json(".."), json("a\\b"), json(std::string("a\0b", 3)), json(7)}) {
+    EXPECT_THAT(error_with_file(file),
+                HasSubstr("'model.norm.weight': expected the name of a file in the same directory"))
+        << file;
   }
   EXPECT_THAT(error_with_file("a.safetensors"), HasSubstr("expected tensor 'model.norm.weight'"));  // it lies in b
   EXPECT_THAT(error_with_file("none.safetensors"), HasSubstr("none.safetensors: expected a readable file"));
@@ -331,8 +344,10 @@ TEST(LoadHuggingFace, RefusesMissingMisshapenAndExtraTensorsByName) {
     write_weights(directory / "model.safetensors", changed);
     return load_error(directory.path(), config);
   };
-  EXPECT_THAT(error_of([](Tensors& t) { t.erase("model.layers.1.mlp.up_proj.weight"); }),
-              HasSubstr("model.safetensors: expected tensor 'model.layers.1.mlp.up_proj.weight' of shape [24, 16], found none"));
+  EXPECT_THAT(
+      error_of([](Tensors& t) { t.erase("model.layers.1.mlp.up_proj.weight"); }),
+      HasSubstr(
+          "model.safetensors: expected tensor 'model.layers.1.mlp.up_proj.weight' of shape [24, 16], found none"));
   EXPECT_THAT(error_of([](Tensors& t) { t["model.norm.weight"] = at::ones({17}); }),
               HasSubstr("'model.norm.weight': expected shape [16] by the configuration, found [17]"));
   EXPECT_THAT(error_of([](Tensors& t) { t["model.layers.0.self_attn.q_proj.bias"] = at::ones({16}); }),
@@ -379,7 +394,8 @@ TEST(SaveHuggingFace, AdaptersAreMerged) {
   const LlamaConfig config = tiny_config();
   const Tensors weights = random_weights(config, at::kFloat);
   ModelOptions options;
-  options.lora = LoraOptions{.rank = 3, .alpha = 6.0, .dropout = 0.0, .targets = {"q_proj", "o_proj", "up_proj", "down_proj"}};
+  options.lora =
+      LoraOptions{.rank = 3, .alpha = 6.0, .dropout = 0.0, .targets = {"q_proj", "o_proj", "up_proj", "down_proj"}};
   for (const int ranks : {1, 2}) {
     const TemporaryDirectory source, target;
     write_weights(source / "model.safetensors", weights);

@@ -135,7 +135,7 @@ TEST(SafetensorsReader, NeverCrashesOnMutatedFiles) {
       std::string(20, '\x11'));
   std::mt19937 random(7);
   int accepted = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 300; ++round) {
     std::string bytes = good;
     for (int i = 0; i <= round % 3; ++i) {
       bytes[random() % bytes.size()] = static_cast<char>(random());
@@ -166,7 +166,7 @@ TEST(SafetensorsWriter, WritesTheBytesTheFormatDefines) {
   const auto path = directory / "m.safetensors";
   SafetensorsWriter writer(path, {{"half", at::kBFloat16, {2}}, {"b", at::kFloat, {1}}, {"a", at::kFloat, {}}});
   writer.write("half", at::tensor({1.0F, -2.0F}));
-  writer.write("a", at::tensor(0.5F));
+  writer.write("a", at::full({}, 0.5F));
   writer.write("b", at::tensor({3.0F}));
   EXPECT_FALSE(std::filesystem::exists(path));
   writer.finish();
