@@ -11,9 +11,12 @@
 namespace entune {
 
 struct GenerationOptions {
-  /// Tokens an answer may have; 0 (auto): as many as the longest target's tokens per token of text allow, see auto_max_new_tokens.
+  /// Tokens an answer may have; 0 (auto): as many as the text makes plausible. What it comes to for one text stands in its request
+  /// (trainer/evaluate), which is what the Generator goes by.
   std::int64_t max_new_tokens = 0;
-  std::int64_t batch_tokens = 8192;        ///< cached tokens of a batch at most (prefix once, plus leaves with room for their answers)
+  /// Cached tokens of a batch at most: the prefix once, and for every leaf as much room as the longest one and the longest answer need. A request that
+  /// needs more stands alone.
+  std::int64_t batch_tokens = 8192;
 };
 
 struct GeneratedAnswer {
@@ -23,14 +26,28 @@ struct GeneratedAnswer {
 
 struct GenerationRequest {
   std::vector<TokenId> ids;                ///< the conversation up to the answer
-  std::int64_t max_new_tokens = 0;         ///< of this one
+  std::int64_t max_new_tokens = 0;         ///< of this one, at least 1
 };
 
 struct GenerationStats {
   std::int64_t prompt_tokens = 0;          ///< computed (a shared prefix once a batch)
-  std::int64_t generated_tokens = 0;
+  std::int64_t generated_tokens = 0;       ///< stop tokens included
   std::int64_t forward_passes = 0;
 };
+
+/// Which requests are decoded together: the longest first, as many as `batch_tokens` allows. Depends on the requests alone.
+struct GenerationBatch {
+  std::vector<std::size_t> requests;
+  std::int64_t prefix_tokens = 0;          ///< that all of them share; each keeps at least one token of its own
+  std::int64_t leaf_tokens = 0;            ///< of the longest one, behind the prefix
+  std::int64_t max_new_tokens = 0;         ///< of the longest answer
+
+  /// Tokens that the cache must hold: the last token of an answer is never cached.
+  std::int64_t cached_tokens() const {
+    return prefix_tokens + static_cast<std::int64_t>(requests.size()) * (leaf_tokens + max_new_tokens - 1);
+  }
+};
+std::vector<GenerationBatch> plan_generation(const std::vector<GenerationRequest>& requests, std::int64_t batch_tokens);
 
 /// Greedy decoding in batches of one shared prefix. Answers come in the order of the requests. All ranks of the tensor axis call it with the same
 /// requests. Ties go to the lower id. `progress` (may be empty) is called with the number of finished answers.
@@ -42,6 +59,9 @@ class Generator {
   const GenerationStats& stats() const { return stats_; }
 
  private:
+  void run_batch(const std::vector<GenerationRequest>& requests, const GenerationBatch& batch, std::vector<GeneratedAnswer>& answers,
+                 const std::function<void()>& finished);
+
   DecoderModel& model_;
   std::vector<TokenId> stop_ids_;
   GenerationOptions options_;
