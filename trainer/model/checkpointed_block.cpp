@@ -27,7 +27,7 @@ class Checkpoint : public torch::autograd::Function<Checkpoint> {
  public:
   // `always_differentiable` ties the parameters' gradients to the graph where x needs none (a frozen embedding below).
   static at::Tensor forward(AutogradContext* ctx, const Rerun& run, const at::Tensor& x,
-                            const at::Tensor& always_differentiable, const at::Tensor& rows) {
+                            const at::Tensor& always_differentiable) {
     (void)always_differentiable;
     ctx->save_for_backward({x});
     keep_value(ctx, "run", run);
