@@ -1,8 +1,13 @@
 #include "data/formats/answer_text.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <utf8.h>
 
 #include <iterator>
+#include <vector>
+
+#include "data/code_points.h"
 
 namespace entune {
 
@@ -11,6 +16,15 @@ std::string valid_utf8(std::string_view answer) {
   valid.reserve(answer.size());
   utf8::replace_invalid(answer.begin(), answer.end(), std::back_inserter(valid), 0xFFFD);
   return valid;
+}
+
+std::string list_entities(const Example& example) {
+  const CodePointIndex index(example.text);
+  std::vector<std::string> entries;
+  for (const Entity& entity : example.entities) {
+    entries.push_back(fmt::format("\"{}\" is {}", index.slice(entity.start, entity.end), entity.label));
+  }
+  return fmt::format("{}", fmt::join(entries, "; "));
 }
 
 bool reads_back(const OutputFormat& format, const Example& example) {

@@ -14,6 +14,9 @@ inline void count(ParsedAnswer& answer, AnswerFault fault, std::int64_t times = 
   answer.faults[static_cast<std::size_t>(fault)] += times;
 }
 
+/// "value" is LABEL; ... for each entity: a piece of explanations.
+std::string list_entities(const Example& example);
+
 /// Whether a format reads its own rendering of the example back, raw and repaired, without a fault. The example must be
 /// one that ClosedLabels accepts.
 bool reads_back(const OutputFormat& format, const Example& example);

@@ -150,16 +150,11 @@ class BioFormat final : public OutputFormat {
   }
 
   std::string explanation(const Example& example) const override {
-    const CodePointIndex index(example.text);
-    std::vector<std::string> reasons;
-    for (const Entity& entity : example.entities) {
-      reasons.push_back(fmt::format("\"{}\" is {}, so its first word has B-{} and what follows in it I-{}.",
-                                    index.slice(entity.start, entity.end), entity.label, entity.label, entity.label));
-    }
     return fmt::format(
-        "I wrote each word and each punctuation mark on its own line, without leaving one out. {} No other words fit a "
-        "label of the list, so they have O.",
-        fmt::join(reasons, " "));
+        "I wrote every word and every punctuation mark on a line of its own. {}. The first word of each has B- and its "
+        "label, the words that follow in it have I- and the label. Nothing else fits a label, so all other words have "
+        "O.",
+        list_entities(example));
   }
 
  private:

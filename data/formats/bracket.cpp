@@ -1,7 +1,6 @@
 #include "data/formats/bracket.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -115,16 +114,10 @@ class BracketFormat final : public OutputFormat {
   }
 
   std::string explanation(const Example& example) const override {
-    const CodePointIndex index(example.text);
-    std::vector<std::string> reasons;
-    for (const Entity& entity : example.entities) {
-      const std::string_view value = index.slice(entity.start, entity.end);
-      reasons.push_back(fmt::format("\"{}\" is {}, so I wrote [{} | {}].", value, entity.label, value, entity.label));
-    }
     return fmt::format(
-        "I copied the text character by character and added nothing but brackets, bars and labels. {} No other words "
-        "fit a label of the list, so they have no brackets. Without the additions, my answer is the text again.",
-        fmt::join(reasons, " "));
+        "I copied the text unchanged and added nothing but brackets. {}. Each stands in brackets, with a bar and its "
+        "label behind it. Nothing else fits a label. Without the additions, my answer is the text again.",
+        list_entities(example));
   }
 
  private:

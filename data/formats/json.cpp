@@ -72,14 +72,14 @@ class JsonFormat final : public OutputFormat {
     const CodePointIndex index(example.text);
     std::vector<std::string> reasons;
     for (const Entity& entity : example.entities) {
-      reasons.push_back(fmt::format("\"{}\" is {}: {} characters come before it, it has {}, so it goes from {} to {}.",
+      reasons.push_back(fmt::format("\"{}\" is {}: {} characters before it and {} in it, so from {} to {}",
                                     index.slice(entity.start, entity.end), entity.label, entity.start,
                                     entity.end - entity.start, entity.start, entity.end));
     }
     return fmt::format(
-        "I wrote one object for each entity, in the order of the text. {} Spaces and punctuation count as characters. "
-        "No other words fit a label of the list, so they have no object.",
-        fmt::join(reasons, " "));
+        "I wrote one object for each entity, in the order of the text. {}. Spaces and punctuation count as characters. "
+        "Nothing else fits a label.",
+        fmt::join(reasons, "; "));
   }
 
  private:

@@ -92,15 +92,14 @@ class JsonValuesFormat final : public OutputFormat {
     const CodePointIndex index(example.text);
     std::vector<std::string> reasons;
     for (const Entity& entity : example.entities) {
-      reasons.push_back(fmt::format("\"{}\" is {}, and this is occurrence {} of it in the text.",
-                                    index.slice(entity.start, entity.end), entity.label,
+      reasons.push_back(fmt::format("\"{}\" is {}, occurrence {}", index.slice(entity.start, entity.end), entity.label,
                                     occurrence_of(entity, example.text, index)));
     }
     return fmt::format(
-        "I wrote one object for each entity, in the order of the text, with its value copied exactly. {} No other "
-        "words "
-        "fit a label of the list, so they have no object.",
-        fmt::join(reasons, " "));
+        "I wrote one object for each entity, in the order of the text. {}. The occurrence says which of the places "
+        "with "
+        "exactly this value is meant. Nothing else fits a label.",
+        fmt::join(reasons, "; "));
   }
 
  private:

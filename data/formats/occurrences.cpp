@@ -1,9 +1,11 @@
 #include "data/formats/occurrences.h"
 
+#include <cstring>
+
 namespace entune {
 namespace {
 
-/// Up to this size the library's plain search is faster, and its worst case is bounded by it.
+/// Up to this size the C library's search (memmem: glibc, musl, BSD) is faster, and its worst case is bounded by it.
 constexpr std::size_t kShortValue = 32;
 
 }  // namespace
@@ -12,7 +14,11 @@ std::vector<std::size_t> find_occurrences(std::string_view value, std::string_vi
   std::vector<std::size_t> found;
   if (value.empty() || value.size() > text.size()) return found;
   if (value.size() <= kShortValue) {
-    for (auto at = text.find(value); at != text.npos; at = text.find(value, at + 1)) found.push_back(at);
+    const auto next = [&](std::size_t from) {
+      const void* at = memmem(text.data() + from, text.size() - from, value.data(), value.size());
+      return at == nullptr ? text.size() : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
+    };
+    for (std::size_t at = next(0); at < text.size(); at = next(at + 1)) found.push_back(at);
     return found;
   }
   // border[i]: length of the longest proper prefix of value that also ends at byte i.

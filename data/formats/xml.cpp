@@ -1,7 +1,6 @@
 #include "data/formats/xml.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -126,16 +125,10 @@ class XmlFormat final : public OutputFormat {
   }
 
   std::string explanation(const Example& example) const override {
-    const CodePointIndex index(example.text);
-    std::vector<std::string> reasons;
-    for (const Entity& entity : example.entities) {
-      reasons.push_back(fmt::format("\"{}\" is {}, so it stands between <{}> and </{}>.",
-                                    index.slice(entity.start, entity.end), entity.label, entity.label, entity.label));
-    }
     return fmt::format(
-        "I copied the text character by character and added nothing but tags. {} No other words fit a label of the "
-        "list, so they have no tags. Without the tags, my answer is the text again.",
-        fmt::join(reasons, " "));
+        "I copied the text unchanged and added nothing but tags. {}. Each stands between the opening and the closing "
+        "tag of its label. Nothing else fits a label. Without the tags, my answer is the text again.",
+        list_entities(example));
   }
 
  private:
