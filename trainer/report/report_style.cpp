@@ -27,11 +27,11 @@ std::string_view report_style() {
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto,
   "Helvetica Neue", "Noto Sans", Arial, sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 36px 28px 72px; }
+main { max-width: 1160px; margin: 0 auto; padding: 36px 28px 72px; }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em; overflow-wrap: anywhere; }
 h2 { font-size: 20px; margin: 48px 0 6px; padding-top: 18px; border-top: 1px solid var(--rule); letter-spacing: -0.005em; }
 h3 { font-size: 15px; margin: 26px 0 4px; }
-p { margin: 6px 0 12px; max-width: 78ch; }
+p { margin: 6px 0 12px; max-width: 100ch; }
 .soft, caption, figcaption { color: var(--soft); }
 .facts { display: flex; flex-wrap: wrap; gap: 12px; margin: 22px 0 0; padding: 0; list-style: none; }
 .facts li { background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 10px 16px; min-width: 140px; flex: 1 1 auto; }
@@ -40,7 +40,7 @@ p { margin: 6px 0 12px; max-width: 78ch; }
 .scroll { overflow-x: auto; margin: 10px 0 14px; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { padding: 6px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--grid); }
-th { font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--rule); vertical-align: bottom; }
+th { white-space: normal; line-height: 1.25; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--rule); vertical-align: bottom; }
 th:first-child, td:first-child, .left { text-align: left; }
 td:first-child { font-weight: 600; }
 tr.mean td { background: var(--panel); font-style: italic; font-weight: 400; }
@@ -48,10 +48,10 @@ td .interval { color: var(--soft); }
 td.best { color: var(--good); font-weight: 700; }
 td .meter { display: block; height: 4px; margin-top: 3px; border-radius: 2px; background: var(--grid); min-width: 64px; }
 td .meter i { display: block; height: 4px; border-radius: 2px; }
-figure { margin: 14px 0; }
+figure { margin: 14px 0; max-width: 920px; }
 svg { width: 100%; height: auto; display: block; font-family: inherit; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 8px 26px; }
-.charts h3 { margin-top: 12px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 8px 26px; }
+.charts h3 { margin: 12px 0 4px; }
 .grid { stroke: var(--grid); } .axis { stroke: var(--soft); }
 .tick { fill: var(--soft); font-size: 11px; } .label { fill: var(--ink); font-size: 12px; } .value { fill: var(--ink); font-size: 11px; }
 .whisker { stroke: var(--ink); stroke-width: 1.4; fill: none; }

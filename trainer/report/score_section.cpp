@@ -80,14 +80,21 @@ std::string headline_table(const std::vector<Variant>& variants, const std::vect
     const Variant& variant = variants[cells[i].variant];
     const bool last_of_variant = i + 1 == cells.size() || cells[i + 1].variant != cells[i].variant;
     if (!last_of_variant || variant.cells.size() < 2) continue;
-    const auto mean = [&](std::string_view reading, std::string_view scheme, std::string_view metric) {
-      return mean_text(mean_over(variant.cells, {"scores", split, reading, scheme, metric}));
+    std::vector<const json*> scores_of_seeds;
+    for (const json* cell : variant.cells) scores_of_seeds.push_back(&at_path(*cell, {"scores", split}));
+    const auto only_mean = [&](std::initializer_list<std::string_view> path) {
+      const auto value = mean_over(scores_of_seeds, path);
+      return value ? std::optional(value->mean) : std::nullopt;
     };
-    table.add_row({fmt::format("{}: mean ± sd of {} seeds", variant.name, variant.cells.size()),
-                   mean("raw", "strict", "precision"), mean("raw", "strict", "recall"), mean("raw", "strict", "f1"),
-                   mean("repaired", "strict", "f1"), mean("raw", "macro", "f1"), mean("raw", "exact", "f1"),
-                   mean("raw", "partial", "f1"), mean("raw", "type", "f1")},
-                  "mean");
+    table.add_row(
+        {fmt::format("{}: mean ± sd of {} seeds", variant.name, variant.cells.size()),
+         fixed(only_mean({"raw", "strict", "precision"}), 3), fixed(only_mean({"raw", "strict", "recall"}), 3),
+         mean_text(mean_over(scores_of_seeds, {"raw", "strict", "f1"})),
+         mean_text(mean_over(scores_of_seeds, {"repaired", "strict", "f1"})),
+         fixed(only_mean({"raw", "macro", "f1"}), 3), fixed(only_mean({"raw", "exact", "f1"}), 3),
+         fixed(only_mean({"raw", "partial", "f1"}), 3), fixed(only_mean({"raw", "type", "f1"}), 3),
+         percent(only_mean({"health", "well_formed"})), percent(only_mean({"leak", "character_leak_rate"}))},
+        "mean");
   }
   return table.str();
 }
