@@ -8,8 +8,8 @@
 #include "trainer/commands/commands.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/report/comparison_table.h"
+#include "trainer/report/summary_file.h"
 #include "trainer/study/cell_data.h"
-#include "trainer/study/run_folder.h"
 #include "trainer/study/trained_cell.h"
 
 namespace entune {
@@ -65,7 +65,7 @@ void run_evaluate(const Arguments& arguments, Communicator& world) {
                    {.bootstrap_samples = recipe.evaluation.bootstrap, .confidence = 0.95, .seed = recipe.seed});
   const json summary{{"name", recipe.name}, {"cells", json::array({result})}, {"comparisons", json::array()}};
   fmt::print("{}", comparison_table(summary));
-  if (!arguments.output.empty()) write_file(arguments.output, result.dump(1) + "\n");
+  if (!arguments.output.empty()) write_file_whole(arguments.output, result.dump(1) + "\n");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "data/patterns/pattern_recognizer.h"
 #include "data/scoring/score_report.h"
 #include "trainer/evaluate/evaluator.h"
+#include "trainer/report/summary_file.h"
 #include "trainer/study/cell_training.h"
 #include "trainer/weights/hugging_face.h"
 
@@ -18,6 +19,16 @@ using nlohmann::json;
 
 std::string method_name(TrainingMethod method) {
   return method == TrainingMethod::lora ? "lora" : method == TrainingMethod::full ? "full" : "none";
+}
+
+// {"task.format": "xml", ...}
+json overrides_json(const std::vector<std::string>& overrides) {
+  json object = json::object();
+  for (const std::string& entry : overrides) {
+    const std::size_t equals = entry.find('=');
+    object[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return object;
 }
 
 json prediction_json(const Prediction& prediction) {
@@ -39,7 +50,7 @@ void write_predictions(const std::filesystem::path& path, const std::vector<Pred
   for (const Prediction& prediction : predictions) {
     lines += prediction_json(prediction).dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   }
-  write_file(path, lines, true);
+  write_file_whole(path, lines);
 }
 
 ScoreReportOptions report_options(const Recipe& recipe) {
@@ -86,7 +97,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"format", recipe.task.format},
               {"seed", recipe.seed},
               {"method", method_name(recipe.training.method)},
-              {"overrides", cell.overrides},
+              {"overrides", overrides_json(cell.overrides)},
               {"chat", setup.chat_family},
               {"answer_budget_slope", budget.slope},
               {"corpus", corpus_json(data)}};
@@ -116,8 +127,8 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
   }
   result["generate"] = generate;
   if (first_rank) {
-    write_file(directory / "recipe.yaml", cell.loaded.resolved_yaml);
-    write_file(directory / "cell.json", result.dump(1) + "\n");
+    write_file_whole(directory / "recipe.yaml", cell.loaded.resolved_yaml);
+    write_file_whole(directory / "cell.json", result.dump(1) + "\n");
   }
   mesh.world().barrier();
 }
@@ -125,8 +136,9 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
 void run_pattern_baseline(const Recipe& recipe, const CellData& data, const RunFolder& folder) {
   const std::filesystem::path directory = folder.cell("patterns");
   const PatternRecognizer recognizer(recipe.labels);
-  json result{{"name", "patterns"},   {"format", json()},           {"seed", recipe.seed},
-              {"method", "patterns"}, {"overrides", json::array()}, {"corpus", corpus_json(data)}};
+  json result{{"name", "patterns"},          {"format", json()},
+              {"seed", recipe.seed},         {"method", "patterns"},
+              {"overrides", json::object()}, {"corpus", corpus_json(data)}};
   for (const std::string& split : recipe.evaluation.splits) {
     std::vector<DocumentScore> documents;
     for (const Example& example : data.side(split))
@@ -134,7 +146,7 @@ void run_pattern_baseline(const Recipe& recipe, const CellData& data, const RunF
     result["scores"][split] = score_report(documents, recipe.labels, report_options(recipe));
     write_scores(directory, split, documents);
   }
-  write_file(directory / "cell.json", result.dump(1) + "\n");
+  write_file_whole(directory / "cell.json", result.dump(1) + "\n");
 }
 
 }  // namespace entune

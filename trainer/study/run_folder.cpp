@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
-#include <stdexcept>
 
 #include "data/input_error.h"
 
@@ -36,18 +34,6 @@ void RunFolder::prepare(const std::vector<std::string>& cells, bool overwrite) c
     fs::remove_all(cell(name));
     fs::create_directories(cell(name));
   }
-}
-
-void write_file(const fs::path& path, const std::string& text, bool secret) {
-  fs::create_directories(path.parent_path());
-  const fs::path temporary = path.string() + ".partial";
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    if (secret) fs::permissions(temporary, fs::perms::owner_read | fs::perms::owner_write);
-    out << text;
-    if (!out.flush()) throw std::runtime_error(fmt::format("{}: cannot be written", temporary.string()));
-  }
-  fs::rename(temporary, path);
 }
 
 }  // namespace entune

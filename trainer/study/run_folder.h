@@ -15,7 +15,7 @@ namespace entune {
 ///                           /cell.json      its part of summary.json, and what predict needs
 ///                           /scores/<split>.jsonl   counts per document, no text
 ///                           /adapter/ or /model/    PEFT adapter or Hugging Face directory
-///                           /predictions/<split>.jsonl   only if asked for; holds text, mode 0600
+///                           /predictions/<split>.jsonl   only if asked for; holds text
 class RunFolder {
  public:
   explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {}
@@ -32,8 +32,5 @@ class RunFolder {
  private:
   std::filesystem::path root_;
 };
-
-/// Writes the whole text or nothing: temporary file, rename. `secret`: mode 0600.
-void write_file(const std::filesystem::path& path, const std::string& text, bool secret = false);
 
 }  // namespace entune

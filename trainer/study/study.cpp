@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "data/input_error.h"
 #include "data/scoring/document_score.h"
@@ -14,6 +15,7 @@
 #include "trainer/report/comparison_table.h"
 #include "trainer/report/html_report.h"
 #include "trainer/report/summary_file.h"
+#include "trainer/report/summary_numbers.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_run.h"
 #include "trainer/study/cell_setup.h"
@@ -55,41 +57,30 @@ json summary_head(const LoadedRecipe& loaded, std::int64_t ranks) {
           {"seed", recipe.seed}};
 }
 
-// Cells that differ in the seed alone are one condition: its documents are those of all its seeds.
-std::vector<NamedDocuments> conditions(const json& summary, const std::vector<RunFolder>& folders,
-                                       const std::string& split) {
+std::vector<NamedDocuments> documents_of(const json& summary, const std::vector<RunFolder>& folders) {
   std::vector<NamedDocuments> all;
-  std::map<std::string, std::size_t> place;
   for (std::size_t i = 0; i < summary["cells"].size(); ++i) {
     const json& cell = summary["cells"][i];
-    if (!cell.contains("scores") || !cell["scores"].contains(split)) continue;
-    const std::string name = condition_name(cell);
-    const auto [found, fresh] = place.emplace(name, all.size());
-    if (fresh) all.push_back({name, {}});
-    for (DocumentScore& document :
-         read_document_scores(folders[i].cell(cell["name"]) / "scores" / (split + ".jsonl"))) {
-      document.id += fmt::format(" seed {}", cell["seed"].dump());
-      all[found->second].documents.push_back(std::move(document));
+    const std::string name = cell["name"];
+    const json scores = cell.value("scores", json::object());
+    for (const auto& [split, ignored] : scores.items()) {
+      all.push_back({name, variant_name(cell), split,
+                     read_document_scores(folders[i].cell(name) / "scores" / (split + ".jsonl"))});
     }
   }
   return all;
 }
 
+// `folders`: where each cell of the summary lies.
 void compare_and_write(json summary, const std::vector<RunFolder>& folders, const fs::path& output) {
-  std::set<std::string> splits;
-  for (const json& cell : summary["cells"]) {
-    for (const auto& [split, scores] : cell.value("scores", json::object()).items()) splits.insert(split);
-  }
-  summary["comparisons"] = json::array();
-  for (const std::string& split : splits) {
-    const json comparisons = compare_cells(
-        conditions(summary, folders, split), split,
-        {.resamples = summary.value("bootstrap", std::int64_t{1000}), .seed = summary.value("seed", std::uint64_t{1})});
-    for (const json& comparison : comparisons) summary["comparisons"].push_back(comparison);
-  }
+  ComparisonOptions options;
+  options.bootstrap_samples = summary.value("bootstrap", options.bootstrap_samples);
+  options.seed = summary.value("seed", options.seed);
+  summary["comparisons"] = compare_cells(documents_of(summary, folders), options);
   const RunFolder target(output);
+  fs::create_directories(output);
   write_summary(target.summary(), summary);
-  write_file(target.report(), html_report(summary));
+  write_html_report(target.report(), summary);
   fmt::print("{}\nreport: {}\nsummary: {}\n", comparison_table(summary), target.report().string(),
              target.summary().string());
 }
@@ -99,7 +90,7 @@ json finished_cells(const RunFolder& folder, std::vector<std::string> names) {
   std::map<std::string, json> found;
   for (const auto& entry : fs::directory_iterator(folder.root() / "cells")) {
     if (!fs::exists(entry.path() / "cell.json")) continue;
-    json cell = read_json_file(entry.path() / "cell.json");
+    json cell = json::parse(std::ifstream(entry.path() / "cell.json"));
     const std::string name = cell["name"];
     found.emplace(name, std::move(cell));
   }
@@ -151,7 +142,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
     std::vector<std::string> to_run;
     for (const std::size_t i : chosen) to_run.push_back(cells[i].name);
     folder.prepare(to_run, options.overwrite);
-    write_file(folder.root() / "recipe.yaml", base.resolved_yaml);
+    write_file_whole(folder.root() / "recipe.yaml", base.resolved_yaml);
     say_what_is_left_out(data.front());
   }
   world.barrier();
