@@ -112,7 +112,7 @@ TEST_P(DecoderModelByTraining, Bfloat16IsNearFloat32) {
   const PackedBatch batch = pack(make_sequences(12, {20, 16, 31}, config.vocab_size), 12, 15, 0.0F);
   const LossAndGradients actual = test::run(*narrow, {batch});
   EXPECT_EQ(actual.gradients.begin()->second.scalar_type(), options.lora ? at::kFloat : at::kBFloat16);
-  expect_same(actual, test::run(*wide, {batch}), 0.06);
+  expect_same(actual, test::run(*wide, {batch}), 0.1);
 }
 
 TEST_P(DecoderModelByTraining, NoSupervisedRowGivesZero) {
