@@ -80,6 +80,7 @@ TEST(XmlAnswer, EmptyValueAndNotInText) {
 
 TEST(XmlAnswer, InvalidBytesAreReplaced) {
   expect(parse("xml", "<GPE>\xff\xc3</GPE>", "ab"), {{0, 2, "GPE"}}, {}, {{"copy_differs", 1}, {"not_in_text", 1}});
+  EXPECT_EQ(parse("xml", "<GPE>\xff\xc3</GPE>", "ab").mentions.at(0).value, "\ufffd\ufffd");
 }
 
 TEST(BracketAnswer, Faults) {
@@ -162,6 +163,16 @@ TEST(JsonAnswer, BrokenStructure) {
          {{"unparsable", 1}});
 }
 
+TEST(JsonAnswer, SixteenLevelsAreReadAndNoMore) {
+  for (const int depth : {16, 17}) {
+    const std::string inner =
+        std::string(static_cast<std::size_t>(depth - 1), '[') + std::string(static_cast<std::size_t>(depth - 1), ']');
+    const ParsedAnswer answer = parse("json", "[" + kBo.substr(0, kBo.size() - 1) + ", \"more\": " + inner + "}]");
+    EXPECT_EQ(answer.raw().size(), depth == 16 ? 1U : 0U);
+    EXPECT_EQ(answer.fault(AnswerFault::unparsable), depth == 16 ? 0 : 1);
+  }
+}
+
 TEST(JsonAnswer, EscapesAndBraces) {
   const std::string input = "a \"}]\\ \n\u00e9\U0001F600";
   expect(
@@ -214,6 +225,12 @@ TEST(BioAnswer, Faults) {
   expect(parse("bio", "Cy B-GPE"), {}, {}, {{"copy_differs", 1}, {"not_in_text", 1}});
 }
 
+TEST(BioAnswer, EntityAcrossTheFirstDifferenceHasNoRawPlace) {
+  expect(parse("bio", "Ann B-PERSON\nmett I-PERSON"), {}, {}, {{"copy_differs", 1}, {"not_in_text", 1}});
+  // A line is split at its last space, whatever stands before it.
+  expect(parse("bio", "Ann met B-PERSON"), {}, {{0, 7, "PERSON"}}, {{"copy_differs", 1}});
+}
+
 TEST(BioAnswer, WordsOfTheSameSpellingAsTags) {
   expect(parse("bio", "O O\nB-PERSON B-GPE", "O B-PERSON"), {}, {{2, 10, "GPE"}}, {{"copy_differs", 1}});
   expect(parse("bio", "O B-GPE", "O"), {{0, 1, "GPE"}}, {{0, 1, "GPE"}}, {});
@@ -244,6 +261,9 @@ TEST(Alignment, KeepsTheOrderOfTheAnswer) {
   // The nearest to the raw places, as far as the order allows.
   EXPECT_EQ(aligned("ab xy ab zz ab", {{"ab", 7}}), (E{{6, 8, "GPE"}}));
   EXPECT_EQ(aligned("ab xy ab zz ab", {{"ab", 13}, {"zz", -1}}), (E{{6, 8, "GPE"}, {9, 11, "GPE"}}));
+  // What is left over takes the free place, not the leftmost one.
+  EXPECT_EQ(aligned("ab ab cd ef", {{"ab", -1}, {"cd", -1}, {"ef", -1}, {"ab", -1}}),
+            (E{{0, 2, "GPE"}, {6, 8, "GPE"}, {9, 11, "GPE"}, {3, 5, "GPE"}}));
   // More mentions than places: the last ones share.
   EXPECT_EQ(aligned("ab cd", {{"ab", -1}, {"ab", -1}}), (E{{0, 2, "GPE"}, {0, 2, "GPE"}}));
   // A chain of two is better than one good one: "aba" and "ba" cannot both stand at the front.

@@ -230,6 +230,9 @@ TEST(OutputFormat, WhatAFormatCannotCarry) {
     for (const auto& entities : {nested, crossing, two_labels})
       EXPECT_EQ(why(any, "Ann Bo C", entities), "carried") << any;
   }
+  for (const std::string& touching : output_format_names()) {
+    EXPECT_EQ(why(touching.c_str(), "Ann(Bo", {{0, 3, "PERSON"}, {3, 6, "GPE"}}), "carried");
+  }
   EXPECT_EQ(why("xml", "a <GPE> b", {}), "the text holds a tag of the label list");
   EXPECT_EQ(why("xml", "a </creative-work> b", {}), "the text holds a tag of the label list");
   EXPECT_EQ(why("xml", "a <FOO>x</FOO> <GPE x> <gpe> b", {{7, 8, "GPE"}}), "carried");
