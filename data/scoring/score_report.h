@@ -15,29 +15,24 @@ struct ScoreReportOptions {
   std::uint64_t seed = 1;
 };
 
-/// The scores of one cell on one split: the subtree summary.json keeps at cells[].scores.<split>. Undefined numbers are
-/// null.
+/// The scores of one cell on one split: what summary.json keeps at cells[].scores.<split>. Undefined numbers are null.
 ///
-///   documents, groups                       counts
+///   documents, groups                 counts
 ///   raw | repaired
-///     strict | exact | partial | type       precision, recall, f1, f1_low, f1_high (micro: pooled counts); correct,
-///     incorrect,
-///                                           partial, missed, spurious; strict also tp, fp, fn
-///     macro, macro_10                       precision, recall, f1: means over labels with support >= 1 (>= 10) of what
-///     is defined;
-///                                           labels: how many
-///     duplicates                            repeated predictions that were dropped
+///     strict | exact | partial | type precision, recall, f1, f1_low, f1_high (micro: of pooled counts); correct,
+///                                     incorrect, partial, missed, spurious; strict also has tp, fp, fn
+///     macro, macro_10                 precision, recall, f1: means of what is defined over labels with support >= 1
+///                                     (>= 10); labels: how many these are
+///     duplicates                      repeated predictions, which were dropped
+///   value                             as a label below, over distinct (label, value) pairs wherever they stand
 ///   per_label, per_label_repaired
-///     <LABEL>                               support, predicted, tp, fp, fn, precision, recall, f1, f1_low, f1_high
-///     (strict). Every label
-///                                           of the list, and any other that occurs
-///   errors, errors_repaired                 boundary, type, boundary_and_type, missed, spurious,
-///   offset_wrong_value_right leak, leak_repaired                     character_leak_rate, document_leak_rate,
-///   surface_leak_rate; untyped {precision, recall, f1,
-///                                           f2} over characters; the counts behind them
-///   health                                  answers; rates parsed, well_formed, copy_exact, hit_max_tokens and one for
-///   each AnswerFault
-///                                           (share of answers with it); counts.<fault>: occurrences
+///     <LABEL>                         strict support, predicted, tp, fp, fn, precision, recall, f1, f1_low, f1_high;
+///                                     every label of the list, and any other that occurs
+///   errors, errors_repaired           boundary, type, boundary_and_type, missed, spurious, offset_wrong_value_right
+///   leak, leak_repaired               character_leak_rate, document_leak_rate, surface_leak_rate; untyped {precision,
+///                                     recall, f1, f2} over characters; the counts behind them
+///   health                            answers; the share of answers that are parsed, well_formed, copy_exact,
+///                                     hit_max_tokens, and that have each AnswerFault; counts.<fault>: occurrences
 ///
 /// Intervals are percentiles of a bootstrap over groups (bootstrap.h), absent with fewer than two groups.
 nlohmann::json score_report(const std::vector<DocumentScore>& documents, const LabelList& labels,

@@ -196,8 +196,25 @@ TEST(CompareCells, SeedsArePooledAndWeighedAsOneRun) {
   EXPECT_EQ(rows[0]["a"], "xml");
   EXPECT_EQ(rows[0]["b"], "patterns");
   EXPECT_DOUBLE_EQ(rows[0]["difference"], -0.5);
-  // Of the 2^6 ways to swap six groups 2 are as large. Unequal weights would make the two sides' swaps unequal.
+  // Of the 2^6 ways to swap six groups 2 are as large.
   EXPECT_NEAR(rows[0]["p_value"].get<double>(), 2.0 / 64, 0.02);
+}
+
+TEST(CompareCells, RepeatingARunChangesNothing) {
+  std::vector<bool> a, b;
+  for (int i = 0; i < 40; ++i) {
+    a.push_back(i % 3 != 0);
+    b.push_back(i % 4 == 0 || i > 25);
+  }
+  const json once = compare_cells({{"a", "", "test", documents(a)}, {"b", "", "test", documents(b)}}, {});
+  const json thrice = compare_cells({{"a1", "a", "test", documents(a)},
+                                     {"a2", "a", "test", documents(a)},
+                                     {"a3", "a", "test", documents(a)},
+                                     {"b", "b", "test", documents(b)}},
+                                    {});
+  EXPECT_EQ(once, thrice);
+  EXPECT_GT(once[0]["p_value"], 0.01) << "the case must not be one that any weights would decide";
+  EXPECT_LT(once[0]["p_value"], 0.9);
 }
 
 TEST(CompareCells, EachSplitByItself) {
