@@ -73,7 +73,10 @@ TEST(SpawnRanks, ErrorReachesRanksInOtherGroups) {
       part->barrier();
     }
   };
-  EXPECT_EQ(failure_of(4, body), "broken");
+  // Often: which rank speaks first is a matter of luck.
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(failure_of(4, body), "broken");
+  }
 }
 
 TEST(SpawnRanks, RankThatLeavesEarlyIsAnError) {

@@ -33,6 +33,8 @@ struct Run {
   std::mutex mutex;
   std::condition_variable changed;
   std::exception_ptr first_error;
+  std::exception_ptr first_consequence;  ///< of an error that its rank kept to itself
+  bool failing = false;                  ///< some rank's error is on its way to spawn_ranks
 };
 
 /// What the ranks of one group share.
@@ -54,7 +56,12 @@ class ThreadCommunicator : public Communicator {
   ThreadCommunicator(std::shared_ptr<Group> group, int rank) : group_(std::move(group)), rank_(rank) {}
   ~ThreadCommunicator() override {
     const std::lock_guard lock(group_->run->mutex);
-    group_->left[rank_] = true;
+    // Communicators die before the error that kills them arrives: peers must not take that for leaving early.
+    if (std::uncaught_exceptions() > 0) {
+      group_->run->failing = true;
+    } else {
+      group_->left[rank_] = true;
+    }
     group_->run->changed.notify_all();
   }
 
@@ -183,7 +190,7 @@ class ThreadCommunicator : public Communicator {
     if (group_->generation != generation) {
       return;
     }
-    if (run.first_error) {
+    if (run.failing) {
       throw PeerFailed("another rank failed");
     }
     throw std::logic_error(c10::str("rank ", rank_, " waits in '", group_->calls[rank_], "' for a rank that ",
@@ -207,8 +214,12 @@ void spawn_ranks(int num_ranks, const std::function<void(Communicator&)>& body) 
       ThreadCommunicator communicator(world, rank);
       try {
         body(communicator);
+      } catch (const PeerFailed&) {
+        const std::lock_guard lock(run->mutex);
+        run->first_consequence = std::current_exception();
       } catch (...) {
         const std::lock_guard lock(run->mutex);
+        run->failing = true;
         if (!run->first_error) {
           run->first_error = std::current_exception();
         }
@@ -219,8 +230,10 @@ void spawn_ranks(int num_ranks, const std::function<void(Communicator&)>& body) 
   for (std::thread& thread : threads) {
     thread.join();
   }
-  if (run->first_error) {
-    std::rethrow_exception(run->first_error);
+  for (const std::exception_ptr& error : {run->first_error, run->first_consequence}) {
+    if (error) {
+      std::rethrow_exception(error);
+    }
   }
 }
 
