@@ -18,8 +18,7 @@ function(entune_test name)
     target_link_libraries(${name} PRIVATE LibTorch::LibTorch)
   endif()
   gtest_discover_tests(${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 120
-                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
-                                  ENVIRONMENT "OMP_NUM_THREADS=1")
+                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "unit;${arg_LABELS}" ENVIRONMENT "OMP_NUM_THREADS=1")
 endfunction()
 
 function(entune_torch_test name)
