@@ -58,7 +58,7 @@ overrides=()
 run=runs/quickstart
 if $smoke; then
   run=runs/quickstart-smoke
-  overrides+=("output=$run" data.split.train=16 data.split.test=6 evaluation.bootstrap=100 generation.max_new_tokens=96)
+  overrides+=("output=$run" data.split.train=12 data.split.test=6 evaluation.bootstrap=100 generation.max_new_tokens=64)
 fi
 mpi=(mpirun -np 2 --bind-to none)
 if [ "$(nproc)" -lt 2 ]; then mpi+=(--oversubscribe); fi

@@ -189,21 +189,21 @@ std::vector<Example> generate_corpus(const GeneratorOptions& options) {
 
 const LabelList& synthetic_labels() {
   static const LabelList labels = {
-      {"PERSON", "name of a person, without titles such as Dr. or Mr."},
+      {"PERSON", "name of a person, without title"},
       {"EMAIL_ADDRESS", "e-mail address"},
-      {"PHONE_NUMBER", "telephone, mobile or fax number, with its extension"},
-      {"STREET_ADDRESS", "postal address or the street part of one"},
-      {"DATE_TIME", "calendar date, time of day or both; not words such as today or next week"},
+      {"PHONE_NUMBER", "telephone, mobile or fax number"},
+      {"STREET_ADDRESS", "postal address or its street part"},
+      {"DATE_TIME", "calendar date or time of day, not words such as today"},
       {"AGE", "age of a person, the number alone"},
-      {"ORGANIZATION", "company, clinic, bank, school or other organization"},
-      {"US_SSN", "American social security number"},
-      {"US_DRIVER_LICENSE", "number of an American driver's license"},
-      {"MEDICAL_RECORD_NUMBER", "number of a patient's record or chart"},
-      {"PRESCRIPTION_NUMBER", "number of a prescription at a pharmacy"},
-      {"ORDER_NUMBER", "number of an order, a purchase or a shipment"},
+      {"ORGANIZATION", "company, clinic, bank, school and the like"},
+      {"US_SSN", "social security number"},
+      {"US_DRIVER_LICENSE", "number of a driver's license"},
+      {"MEDICAL_RECORD_NUMBER", "number of a patient's record"},
+      {"PRESCRIPTION_NUMBER", "number of a prescription"},
+      {"ORDER_NUMBER", "number of an order or a shipment"},
       {"CREDIT_CARD", "number of a payment card"},
       {"BANK_ACCOUNT", "bank account, routing number or IBAN"},
-      {"IP_ADDRESS", "IPv4 or IPv6 address"},
+      {"IP_ADDRESS", "internet address of a machine"},
   };
   return labels;
 }
