@@ -30,7 +30,6 @@ if ! $setup; then STEPS=2; fi
 source "$(dirname "$0")/setup.sh"
 
 trainer=$BUILD_DIR/bin/trainer
-model=models/smollm2-135m-instruct
 
 if $setup; then
   install_packages
@@ -41,18 +40,7 @@ elif [ ! -x "$trainer" ]; then
   fail "--no-setup needs a build: expected $trainer"
 fi
 
-step "the model as a Hugging Face directory: $model"
-if [ -e "$model/model.safetensors" ]; then
-  note "all there"
-else
-  [ -e "$GGUF" ] || fail "expected the model at $GGUF; scripts/setup.sh fetches it"
-  # Written beside its place, so that a directory in its place is a whole one.
-  rm -rf "$model.part"
-  mkdir -p models
-  "$trainer" import --gguf "$GGUF" --to "$model.part"
-  rmdir "$model" 2>/dev/null || true
-  mv "$model.part" "$model"
-fi
+import_model || fail "expected the model at $GGUF; scripts/setup.sh fetches it"
 
 overrides=()
 run=runs/quickstart
@@ -60,6 +48,8 @@ if $smoke; then
   run=runs/quickstart-smoke
   overrides+=("output=$run" data.split.train=12 data.split.test=6 evaluation.bootstrap=100 generation.max_new_tokens=64)
 fi
+# Under mpirun the ranks cannot see the terminal themselves.
+if [ -t 2 ]; then export ENTUNE_TERMINAL=1; fi
 mpi=(mpirun -np 2 --bind-to none)
 if [ "$(nproc)" -lt 2 ]; then mpi+=(--oversubscribe); fi
 

@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 BUILD_DIR=${ENTUNE_BUILD_DIR:-build}
 GGUF=.deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+MODEL=models/smollm2-135m-instruct
 GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 # libtorch_cpu of the wheel needs these two of its CUDA packages and no others.
 TORCH_PACKAGES=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
@@ -184,6 +185,22 @@ build() {
       fail "the build failed; all of its output: $log"
     fi
   fi
+}
+
+# The quick start's model as a Hugging Face directory, by the trainer that was built. Fails without the GGUF file.
+import_model() {
+  step "the model as a Hugging Face directory: $MODEL"
+  if [ -e "$MODEL/model.safetensors" ]; then
+    note "all there"
+    return
+  fi
+  [ -e "$GGUF" ] || return 1
+  # Written beside its place, so that a directory in its place is a whole one.
+  rm -rf "$MODEL.part"
+  mkdir -p "$(dirname "$MODEL")"
+  "$BUILD_DIR/bin/trainer" import --gguf "$GGUF" --to "$MODEL.part"
+  rmdir "$MODEL" 2>/dev/null || true
+  mv "$MODEL.part" "$MODEL"
 }
 
 # One thread a rank; OpenMPI refuses root unless it is told twice.

@@ -21,7 +21,7 @@ for argument in "$@"; do
   esac
 done
 
-export STEPS=5
+export STEPS=6
 # shellcheck source=scripts/setup.sh
 source "$(dirname "$0")/setup.sh"
 
@@ -29,6 +29,12 @@ install_packages
 install_libtorch
 fetch_model || note "could not be fetched: tests that need it are skipped"
 build all
+if import_model; then
+  export ENTUNE_SMOLLM2=$PWD/$MODEL
+  if [ -e "$GGUF" ]; then export ENTUNE_SMOLLM2_GGUF=$PWD/$GGUF; fi
+else
+  note "not there: tests that need it are skipped"
+fi
 
 log=$BUILD_DIR/tests.log
 xml=$BUILD_DIR/tests.xml

@@ -8,7 +8,7 @@
 #include "data/code_points.h"
 #include "data/input_error.h"
 #include "tests/data/corpus/random_example.h"
-#include "tests/data/corpus/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace entune {
 namespace {

@@ -16,7 +16,7 @@
 #include "data/split.h"
 #include "data/synthesis/generator.h"
 #include "data/synthesis/values.h"
-#include "tests/data/corpus/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 
 namespace entune {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/trainer/weights/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace entune::test {
 

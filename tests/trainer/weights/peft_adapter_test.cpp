@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/thread_communicator.h"
-#include "tests/trainer/weights/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/safetensors_reader.h"
 #include "trainer/weights/safetensors_writer.h"

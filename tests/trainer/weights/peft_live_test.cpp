@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "tests/trainer/weights/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/safetensors_reader.h"
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <random>
 
-#include "tests/trainer/weights/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "trainer/weights/safetensors_reader.h"
 #include "trainer/weights/safetensors_writer.h"
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "data/tokens/chat_encoder.h"
-#include "tests/trainer/weights/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "trainer/weights/gguf_import.h"
 #include "trainer/weights/hugging_face.h"
 

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The command line as a user meets it: exit codes, one clear message, no stack. Needs no model.
+set -euo pipefail
+cd "$1"
+trainer=$2/bin/trainer
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+# refused CODE PATTERN COMMAND...: exits with CODE and says PATTERN on standard error
+refused() {
+  local code=$1 pattern=$2 rc=0
+  shift 2
+  "$@" >"$out/stdout" 2>"$out/stderr" || rc=$?
+  [ "$rc" -eq "$code" ] || { echo "expected exit code $code, found $rc: $*"; cat "$out/stderr"; exit 1; }
+  grep -qE -- "$pattern" "$out/stderr" || { echo "expected /$pattern/ from: $*"; cat "$out/stderr"; exit 1; }
+}
+
+refused 2 'expected --recipe FILE or a command' "$trainer"
+refused 2 'no-such.yaml' "$trainer" --recipe no-such.yaml
+printf 'name: x\ntrainin: {}\n' >"$out/bad.yaml"
+refused 2 'bad.yaml:2:1: .*training' "$trainer" validate --recipe "$out/bad.yaml"
+refused 2 'run folder' "$trainer" predict "$out" --text x
+refused 2 '--text TEXT or --input FILE' "$trainer" predict "$out"
+refused 2 'report|summary' "$trainer" report "$out"
+refused 2 'missing.gguf' "$trainer" import --gguf "$out/missing.gguf" --to "$out/model"
+refused 2 '--gguf' "$trainer" import
+# On several ranks the message comes once.
+refused 2 'no-such.yaml' mpirun --oversubscribe -np 3 "$trainer" --recipe no-such.yaml
+[ "$(grep -c 'error: .*no-such.yaml' "$out/stderr")" -eq 1 ] || { echo "expected the error once"; cat "$out/stderr"; exit 1; }
+
+"$trainer" --help | grep -q 'inspect-data'
+"$trainer" generate-data --count 5 --seed 3 --output "$out/five.jsonl" | grep -q '5 texts'
+[ "$(wc -l <"$out/five.jsonl")" -eq 5 ]
+"$trainer" show-config --recipe recipes/quickstart.yaml training.epochs=7 >"$out/config"
+grep -qE '^training.epochs: 7 +# command line' "$out/config"
+grep -qE '^training.clip_norm|^training.optimizer.clip_norm: .*# default' "$out/config"
+grep -qE '^name: quickstart +# recipes/quickstart.yaml:[0-9]+:[0-9]+' "$out/config"
