@@ -24,8 +24,10 @@ bool is_sharded(const Parameter& p) { return p.shard.dim >= 0; }
 bool is_replicated(const Parameter& p) { return p.shard.dim < 0; }
 bool is_partial(const Parameter& p) { return p.partial_gradient; }
 
-void divide_gradients(const std::vector<at::Tensor>& parameters, double divisor) {
-  for (const at::Tensor& parameter : parameters) parameter.mutable_grad().div_(divisor);
+std::vector<at::Tensor> gradients_of(const std::vector<at::Tensor>& parameters) {
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : parameters) gradients.push_back(parameter.grad());
+  return gradients;
 }
 
 double sum_over(Communicator& group, double value) {
@@ -64,9 +66,9 @@ StepRecord Trainer::run_step() {
   data_reducer_.reduce();
 
   StepRecord record = agree(work, loss_sum);
-  divide_gradients(trained_, work.weight_sum);
-  record.gradient_norm =
-      clip_gradient_norm(sharded_, replicated_, options_.optimizer.clip_norm, mesh_.axis(MeshAxis::tensor));
+  for (const at::Tensor& gradient : gradients_of(trained_)) gradient.div_(work.weight_sum);
+  record.gradient_norm = clip_gradient_norm(gradients_of(sharded_), gradients_of(replicated_),
+                                            options_.optimizer.clip_norm, mesh_.axis(MeshAxis::tensor));
   record.learning_rate = options_.optimizer.lr * learning_rate_factor(options_.schedule, step_, total_steps_);
   optimizer_.step(record.learning_rate);
   optimizer_.zero_grad();

@@ -139,8 +139,14 @@ TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout) {
   training.optimizer.lr = 1e-3;
   training.schedule.warmup_steps = 0;
   Trainer trainer(model, loader, mesh, training);
+  std::map<std::string, at::Tensor> before;
+  for (const Parameter& parameter : model.parameters()) before[parameter.name] = parameter.value.detach().clone();
   while (!trainer.done()) {
     const StepRecord record = trainer.run_step();
+    for (const Parameter& parameter : model.parameters()) {
+      if (record.step == 1 && parameter.value.requires_grad())
+        trace.first_updates[parameter.name] = parameter.value.detach() - before[parameter.name];
+    }
     trace.losses.push_back(record.loss);
     trace.gradient_norms.push_back(record.gradient_norm);
   }

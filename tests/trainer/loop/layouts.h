@@ -14,9 +14,10 @@ namespace entune::test {
 struct TrainingTrace {
   std::vector<double> losses;  ///< per step
   std::vector<double> gradient_norms;
-  std::map<std::string, at::Tensor> gradients;  ///< whole gradients of the first step, by parameter name
-  std::int64_t parameter_bytes = 0;             ///< held by this rank
-  std::int64_t replicated_bytes = 0;            ///< of these, what every rank of the tensor axis holds
+  std::map<std::string, at::Tensor> gradients;      ///< whole gradients of the first step, by parameter name
+  std::map<std::string, at::Tensor> first_updates;  ///< what the first step added to each parameter of this rank
+  std::int64_t parameter_bytes = 0;                 ///< held by this rank
+  std::int64_t replicated_bytes = 0;                ///< of these, what every rank of the tensor axis holds
 };
 
 struct LayoutCase {

@@ -1,6 +1,9 @@
 #include "tests/trainer/loop/layouts.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "tests/support/thread_communicator.h"
 
@@ -41,6 +44,23 @@ TEST(Training, SharedPrefixGivesThePlainLossesAndGradients) {
     const TrainingTrace plain = train_tiny_model(*self, {1, 1, full, false});
     const TrainingTrace shared = train_tiny_model(*self, {1, 1, full, true});
     EXPECT_EQ(difference(plain, shared), "") << (full ? "full" : "LoRA");
+  }
+}
+
+TEST(Training, TheFirstStepIsAdamWOnTheMeanGradient) {
+  const auto self = make_self_communicator();
+  for (const bool full : {false, true}) {
+    const TrainingTrace trace = train_tiny_model(*self, {1, 1, full, true});
+    double squares = 0.0;
+    for (const auto& [name, gradient] : trace.gradients) squares += gradient.square().sum().item<double>();
+    EXPECT_NEAR(trace.gradient_norms[0], std::sqrt(squares), 1e-5 * std::sqrt(squares));
+    const double clip = std::min(1.0, 1.0 / std::sqrt(squares));
+    for (const auto& [name, update] : trace.first_updates) {
+      // With empty moments both bias corrections cancel: the update is -lr * g / (|g| + eps), g clipped.
+      const at::Tensor gradient = trace.gradients.at(name) * clip;
+      const at::Tensor expected = gradient / (gradient.abs() + 1e-8) * -1e-3;
+      EXPECT_LT((update - expected).abs().max().item<double>(), 2e-6) << name;
+    }
   }
 }
 
