@@ -50,8 +50,8 @@ if $smoke; then
 fi
 # Under mpirun the ranks cannot see the terminal themselves.
 if [ -t 2 ]; then export ENTUNE_TERMINAL=1; fi
-mpi=(mpirun -np 2 --bind-to none)
-if [ "$(nproc)" -lt 2 ]; then mpi+=(--oversubscribe); fi
+# OpenMPI counts cores, not the two hardware threads of one.
+mpi=(mpirun -np 2 --bind-to none --oversubscribe)
 
 step "training, answering and scoring on 2 ranks: recipes/quickstart.yaml ${overrides[*]}"
 "${mpi[@]}" "$trainer" --recipe recipes/quickstart.yaml --overwrite "${overrides[@]}"

