@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "data/input_error.h"
+#include "data/prompts/placeholder.h"
 #include "data/prompts/worked_example.h"
 
 namespace entune {
@@ -25,16 +26,6 @@ std::string list_labels(const LabelList& labels) {
                                               : fmt::format("- {}: {}", label.name, label.description));
   }
   return fmt::format("{}", fmt::join(lines, "\n"));
-}
-
-/// The next "{name}" with name of [a-z_]+ at or after `from`: its first byte and size, size 0 if there is none. Other
-/// braces are text.
-std::pair<std::size_t, std::size_t> find_placeholder(std::string_view text, std::size_t from) {
-  for (std::size_t begin = text.find('{', from); begin != text.npos; begin = text.find('{', begin + 1)) {
-    const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", begin + 1);
-    if (end != text.npos && end > begin + 1 && text[end] == '}') return {begin, end + 1 - begin};
-  }
-  return {text.size(), 0};
 }
 
 /// A turn with the placeholders' values; `text_at` receives where {text} stood, which stays in the turn.
@@ -56,7 +47,7 @@ std::string expand(std::string_view turn, const Values& values, std::size_t& tex
   }
 }
 
-std::vector<Turn> explain_turns(const OutputFormat& format, const Example& example) {
+std::vector<Turn> explain_turns() {
   return {
       {Role::user,
        "Your task is to find entities in texts: every piece of information that fits one of these labels, and nothing "
@@ -71,7 +62,7 @@ std::vector<Turn> explain_turns(const OutputFormat& format, const Example& examp
       {Role::user, "{example}"},
       {Role::assistant, "{example_answer}"},
       {Role::user, "Please explain this answer."},
-      {Role::assistant, format.explanation(example)},
+      {Role::assistant, "{explanation}"},
       {Role::user,
        "Correct. My next message is the next text and nothing else. Answer it in the same way, without an "
        "explanation."},
@@ -111,7 +102,7 @@ void check(const std::vector<Turn>& turns, const Values& values) {
       if (size == 0) break;
       const std::string_view placeholder = std::string_view(turns[i].text).substr(begin, size);
       if (placeholder != kText && !values.contains(placeholder)) {
-        fail(i, "{text}, {labels}, {instruction}, {example} or {example_answer}", placeholder,
+        fail(i, "{text}, {labels}, {instruction}, {example}, {example_answer} or {explanation}", placeholder,
              "use one of these or other braces");
       }
       if (placeholder == kText && (!is_last || ++num_texts > 1)) {
@@ -139,18 +130,20 @@ Prompt::Prompt(const PromptOptions& options, const OutputFormat& format, const L
   const Values values = {{"{labels}", list_labels(labels)},
                          {"{instruction}", format.instruction()},
                          {"{example}", example.text},
-                         {"{example_answer}", format.render(example)}};
+                         {"{example_answer}", format.render(example)},
+                         {"{explanation}", format.explanation(example)}};
   if (is_explain_) {
-    turns_ = explain_turns(format, example);
+    template_ = explain_turns();
   } else if (options.kind == "minimal") {
-    turns_ = minimal_turns();
+    template_ = minimal_turns();
   } else if (options.kind == "turns") {
-    turns_ = options.turns;
+    template_ = options.turns;
   } else {
     throw InputError(fmt::format(
         "task.prompt: expected explain, minimal or a list of turns, found '{}'; choose one of these", options.kind));
   }
-  check(turns_, values);
+  check(template_, values);
+  turns_ = template_;
   for (Turn& turn : turns_) turn.text = expand(turn.text, values, text_at_);
 }
 
@@ -168,7 +161,5 @@ std::vector<Turn> Prompt::turns_before_answer(int n) const {
     throw std::out_of_range(fmt::format("assistant turn {} of the explain prompt", n));
   return {turns_.begin(), turns_.begin() + static_cast<std::ptrdiff_t>(size)};
 }
-
-std::vector<Turn> Prompt::turns_template() const { return turns_; }
 
 }  // namespace entune

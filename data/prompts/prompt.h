@@ -22,9 +22,9 @@ struct Turn {
 
 struct PromptOptions {
   std::string kind = "explain";  ///< explain (five user turns) | minimal (one) | turns (the recipe's own)
-  /// With `turns`: placeholders {text} (in the last turn, once), {labels}, {instruction}, {example}, {example_answer}.
-  /// Other {names} of small letters and _ are errors; all other braces are text. At most one system turn, first; then
-  /// user and assistant alternate and the user has the last turn.
+  /// With `turns`: placeholders {text} (in the last turn, once), {labels}, {instruction}, and of the worked example
+  /// {example}, {example_answer}, {explanation}. Other {names} of small letters and _ are errors; all other braces are
+  /// text. At most one system turn, first; then user and assistant alternate and the user has the last turn.
   std::vector<Turn> turns;
 };
 
@@ -43,12 +43,14 @@ class Prompt {
   /// answer, 2: the explanation, 3: the last acknowledgement): what `draft-prompt` lets the model continue. Throws
   /// InputError if this is no `explain` prompt, and std::out_of_range for another n.
   std::vector<Turn> turns_before_answer(int n) const;
-  /// The conversation with {text} in place of the text, as a recipe's `task.prompt` list would hold it.
-  std::vector<Turn> turns_template() const;
+  /// The turns before their placeholders are filled in, as a recipe's `task.prompt` list holds them. Given as `turns`,
+  /// they make this conversation with this format and label list, and the same prompt's with any other.
+  const std::vector<Turn>& turns_template() const { return template_; }
 
  private:
   bool is_explain_ = false;
-  std::vector<Turn> turns_;  // with {text} in the last one,
+  std::vector<Turn> template_;
+  std::vector<Turn> turns_;  // filled in but for {text} in the last one,
   std::size_t text_at_ = 0;  // at this byte
 };
 
