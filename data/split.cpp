@@ -155,6 +155,41 @@ std::optional<Sides> deal_any(std::vector<Group> groups, const Sizes& sizes,
   return deal(groups, sizes, wanted);
 }
 
+/// Keeps `count` examples of a side, taking one of each of its groups in turns: as many groups as can be are there.
+Group thinned(const Group& side, const std::vector<std::size_t>& group_of, std::int64_t count) {
+  std::unordered_map<std::size_t, std::int64_t> met;
+  std::vector<std::pair<std::int64_t, std::size_t>> by_turn;  // how many of its group came before, example
+  for (const std::size_t i : side) by_turn.emplace_back(met[group_of[i]]++, i);
+  std::sort(by_turn.begin(), by_turn.end());
+  Group kept;
+  for (std::int64_t n = 0; n < count; ++n) kept.push_back(by_turn[static_cast<std::size_t>(n)].second);
+  std::sort(kept.begin(), kept.end());
+  return kept;
+}
+
+/// Where all sides are counts and there are more examples than they ask for: deals nearly all of them in the
+/// proportions asked for, then thins every side to its count.
+std::optional<Sides> deal_spread(const std::vector<Group>& groups, const Sizes& sizes,
+                                 const std::array<std::int64_t, 3>& wanted, std::int64_t num_examples) {
+  const auto counted = [](const SplitSize& size) { return size.kind == Kind::count || size.kind == Kind::none; };
+  if (!std::all_of(sizes.begin(), sizes.end(), counted)) return deal_any(groups, sizes, wanted);
+  const double spare = static_cast<double>(num_examples) / static_cast<double>(wanted[0] + wanted[1] + wanted[2]) - 1.0;
+  for (int percent = 95; percent > 0; percent -= 5) {
+    std::array<std::int64_t, 3> more{};
+    for (std::size_t s = 0; s < 3; ++s)
+      more[s] = wanted[s] + static_cast<std::int64_t>(static_cast<double>(wanted[s]) * spare * percent / 100.0);
+    std::optional<Sides> sides = deal_any(groups, sizes, more);
+    if (!sides) continue;
+    std::vector<std::size_t> group_of(static_cast<std::size_t>(num_examples));
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      for (const std::size_t i : groups[g]) group_of[i] = g;
+    }
+    for (std::size_t s = 0; s < 3; ++s) (*sides)[s] = thinned((*sides)[s], group_of, wanted[s]);
+    return sides;
+  }
+  return deal_any(groups, sizes, wanted);
+}
+
 void check(const Sizes& sizes) {
   int num_rest = 0;
   double fractions = 0.0;
@@ -212,7 +247,7 @@ CorpusSplit split_corpus(const std::vector<Example>& examples, const SplitOption
   std::optional<Sides> sides;
   // The sum as doubles: counts near the largest integer must not overflow.
   const double sum = static_cast<double>(wanted[0]) + static_cast<double>(wanted[1]) + static_cast<double>(wanted[2]);
-  if (sum <= static_cast<double>(num_examples) + 2.0) sides = deal_any(groups, sizes, wanted);
+  if (sum <= static_cast<double>(num_examples) + 2.0) sides = deal_spread(groups, sizes, wanted, num_examples);
   if (!sides) throw InputError(too_much(groups, num_examples, sizes, wanted));
 
   const auto collect = [&](const Group& side) {

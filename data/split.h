@@ -32,10 +32,11 @@ struct CorpusSplit {
 };
 
 /// Deals whole groups to the sides: no Example::group and no verbatim text stands on two sides (examples that share a
-/// text are joined into one group). Counts are exact: a side takes groups until it is full, and what its last group has
-/// over is left out of all sides. A fraction is an aim: such a side takes whole groups only and ends within a group of
-/// it. Examples keep their order. Same seed, same split, on every machine. Throws InputError if more is asked for than
-/// there is, with sizes that would do.
+/// text are joined into one group). Counts are exact, and spread over as many groups as
+/// can be: where there are more examples than counts ask for, groups are dealt in the proportions of the counts, and
+/// each side keeps its count by taking from its groups in turns; the others are left out of all sides. A fraction is an
+/// aim: such a side takes whole groups only and ends within a group of it. Examples keep their order. Same seed, same
+/// split, on every machine. Throws InputError if more is asked for than there is, with sizes that would do.
 CorpusSplit split_corpus(const std::vector<Example>& examples, const SplitOptions& options);
 
 }  // namespace entune

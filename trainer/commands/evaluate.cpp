@@ -3,7 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "data/corpus.h"
+#include "data/input_error.h"
 #include "data/scoring/score_report.h"
 #include "trainer/commands/commands.h"
 #include "trainer/evaluate/evaluator.h"
@@ -26,19 +26,27 @@ struct Arguments {
   std::string output;
 };
 
-std::vector<Example> texts_to_answer(const Arguments& arguments, TrainedCell& cell) {
-  if (!arguments.data.empty()) {
-    ReaderOptions options;
-    options.label_map = cell.loaded.recipe.label_map;
-    return read_corpus(arguments.data, options).examples;
-  }
-  std::vector<StudyCell> cells;
-  cells.push_back({arguments.cell, {}, cell.loaded});
+// The cell's own side of the study's split: all cells together decide what is left out before it.
+std::vector<Example> split_of_run(const Arguments& arguments, const TrainedCell& cell) {
+  const std::vector<StudyCell> cells =
+      expand_study(std::filesystem::path(arguments.run) / "recipe.yaml", {}, {.check_files = false});
   std::vector<CellSetup> setups;
-  setups.push_back(std::move(cell.setup));
+  for (const StudyCell& each : cells)
+    setups.push_back(set_up_cell(each.loaded.recipe, each.loaded.recipe.parallel.tensor));
   const std::vector<CellData> data = prepare_data(cells, setups);
-  cell.setup = std::move(setups.front());
-  return data.front().side(arguments.split);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (cells[i].name == cell.name) return data[i].side(arguments.split);
+  }
+  throw InputError(fmt::format("{}: expected recipe.yaml to have the cell {}, found none; it was changed since the run",
+                               arguments.run, cell.name));
+}
+
+std::vector<Example> texts_to_answer(const Arguments& arguments, const TrainedCell& cell) {
+  if (arguments.data.empty()) return split_of_run(arguments, cell);
+  std::int64_t num_skipped = 0;
+  std::vector<Example> examples = read_data_file({.path = arguments.data}, cell.loaded.recipe, num_skipped);
+  if (num_skipped > 0) fmt::print(stderr, "{}: {} bad samples left out\n", arguments.data, num_skipped);
+  return examples;
 }
 
 void run_evaluate(const Arguments& arguments, Communicator& world) {
@@ -52,9 +60,7 @@ void run_evaluate(const Arguments& arguments, Communicator& world) {
                                               .progress = "answering"});
   if (world.rank() != 0) return;
   const std::string split = arguments.data.empty() ? arguments.split : "test";
-  json result{{"name", arguments.cell.empty() ? recipe.name : arguments.cell},
-              {"format", recipe.task.format},
-              {"seed", recipe.seed}};
+  json result{{"name", cell.name}, {"format", recipe.task.format}, {"seed", recipe.seed}};
   result["generate"] = {{"seconds", answered.seconds},
                         {"texts", examples.size()},
                         {"prompt_tokens", answered.stats.prompt_tokens},

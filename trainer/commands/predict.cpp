@@ -105,6 +105,11 @@ std::string result_line(const Prediction& prediction, const Example& text, bool 
 void run_predict(const Arguments& arguments, Communicator& world) {
   if (arguments.text.empty() == arguments.input.empty())
     throw InputError("expected either --text TEXT or --input FILE");
+  std::ofstream file;
+  if (world.rank() == 0 && arguments.output != "-") {
+    file.open(arguments.output);
+    if (!file) throw InputError(fmt::format("{}: cannot be written; give another file to --output", arguments.output));
+  }
   const std::vector<Example> texts = share_texts(arguments, world);
   TrainedCell cell = load_trained_cell(arguments.run, arguments.cell, arguments.overrides, world);
   const std::vector<Prediction> predictions = predict(*cell.model, *cell.setup.task, texts, *cell.mesh,
@@ -113,15 +118,10 @@ void run_predict(const Arguments& arguments, Communicator& world) {
                                                        .keep_predictions = true,
                                                        .progress = texts.size() > 1 ? "answering" : ""});
   if (world.rank() != 0) return;
-  std::ofstream file;
-  if (arguments.output != "-") {
-    file.open(arguments.output);
-    if (!file) throw InputError(fmt::format("{}: cannot be written; give another file to --output", arguments.output));
-  }
   std::ostream& out = arguments.output == "-" ? std::cout : file;
   for (std::size_t i = 0; i < texts.size(); ++i)
     out << result_line(predictions[i], texts[i], arguments.reading == "raw");
-  out.flush();
+  if (!out.flush()) throw std::runtime_error(fmt::format("{}: could not be written whole", arguments.output));
 }
 
 }  // namespace

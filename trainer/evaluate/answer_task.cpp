@@ -34,6 +34,7 @@ GenerationRequest AnswerTask::continue_turns(const std::vector<Turn>& turns, std
 }
 
 AnswerBudget AnswerTask::fit_budget(const std::vector<Example>& examples) const {
+  if (examples.empty()) return {};
   AnswerBudget budget{.slope = 1.0};
   for (const Example& example : examples) {
     if (!format_->can_carry(example)) continue;

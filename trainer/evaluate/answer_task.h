@@ -44,7 +44,7 @@ class AnswerTask {
   GenerationRequest continue_turns(const std::vector<Turn>& turns, std::int64_t max_new_tokens) const;
   std::string answer_text(const GeneratedAnswer& answer) const { return tokenizer_.decode(answer.ids); }
 
-  /// The smallest slope, with a quarter to spare, that fits the right answers of `examples`.
+  /// The smallest slope, with a quarter to spare, that fits the right answers of `examples`; the default one for none.
   AnswerBudget fit_budget(const std::vector<Example>& examples) const;
 
  private:

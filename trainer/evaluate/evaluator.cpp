@@ -1,12 +1,14 @@
 #include "trainer/evaluate/evaluator.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "data/input_error.h"
 #include "trainer/telemetry/progress.h"
 
 namespace entune {
@@ -51,6 +53,19 @@ void unpack(const std::string& bytes, std::vector<Answer>& answers) {
   }
 }
 
+void require_room(DecoderModel& model, const std::vector<Example>& examples,
+                  const std::vector<GenerationRequest>& requests) {
+  const std::int64_t positions = model.config().max_position_embeddings;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const auto prompt = static_cast<std::int64_t>(requests[i].ids.size());
+    if (prompt + requests[i].max_new_tokens <= positions) continue;
+    throw InputError(
+        fmt::format("text {}: expected prompt and answer within the model's {} positions, found {} tokens of prompt "
+                    "and up to {} of answer; cut the text",
+                    examples[i].id, positions, prompt, requests[i].max_new_tokens));
+  }
+}
+
 struct Answered {
   std::vector<Answer> answers;  // of all ranks, by index
   GenerationStats stats;
@@ -64,6 +79,7 @@ Answered answer_all(DecoderModel& model, const AnswerTask& task, const std::vect
   std::vector<GenerationRequest> requests;
   for (const Example& example : examples)
     requests.push_back(task.request(example.text, options.budget, options.generation.max_new_tokens));
+  require_room(model, examples, requests);
   const std::vector<std::size_t> mine = share(requests, data);
   std::vector<GenerationRequest> my_requests;
   for (std::size_t index : mine) my_requests.push_back(std::move(requests[index]));

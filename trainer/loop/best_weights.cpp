@@ -4,9 +4,10 @@
 
 namespace entune {
 
-bool BestWeights::offer(double score) {
-  if (!kept_.empty() && score <= best_) return false;
-  best_ = score;
+bool BestWeights::offer(double score, double loss) {
+  const std::pair<double, double> offered(score, -loss);
+  if (!kept_.empty() && !(offered > best_)) return false;
+  best_ = offered;
   kept_.clear();
   for (const at::Tensor& parameter : parameters_) kept_.push_back(parameter.detach().clone());
   return true;

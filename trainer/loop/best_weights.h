@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <utility>
 #include <vector>
 
 #include "trainer/model/decoder_model.h"
@@ -14,14 +15,14 @@ class BestWeights {
  public:
   explicit BestWeights(DecoderModel& model) : parameters_(model.trainable_parameters()) {}
 
-  /// Higher is better. Keeps the weights if `score` beats every one before; true then.
-  bool offer(double score);
+  /// Higher is better; of equal scores the lower loss. Keeps the weights if these beat every one before; true then.
+  bool offer(double score, double loss);
   /// Puts the best weights back; nothing happens if none was ever offered.
   void restore();
 
  private:
   std::vector<at::Tensor> parameters_, kept_;
-  double best_ = 0.0;
+  std::pair<double, double> best_;  // score, -loss
 };
 
 }  // namespace entune

@@ -352,7 +352,10 @@ std::vector<KeySpec> make_schema() {
        .type = number,
        .default_value = "0.0",
        .doc = "for the report's cost",
-       .range = between(0, 1e6)},
+       .range = between(0, 1e6),
+       .not_built = "the report's cost in money",
+       .not_built_values = {},
+       .instead = "0.0"},
 
       // Become 600 and 1800 once there is a watchdog; 0 is off.
       {.path = "watchdog.collective_seconds",

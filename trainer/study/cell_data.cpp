@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <set>
 
@@ -32,26 +33,14 @@ void require_listed_labels(const std::vector<Example>& examples, const LabelList
   }
 }
 
-std::vector<Example> read_side(const std::optional<DataFile>& file, const Recipe& recipe, std::int64_t& num_skipped) {
-  if (!file) return {};
-  ReaderOptions options;
-  options.reader = file->reader;
-  options.scheme = file->scheme;
-  options.group_key = recipe.data.split_by;
-  options.on_bad_sample = recipe.data.on_bad_sample;
-  options.max_skipped = recipe.data.max_skipped;
-  options.label_map = recipe.label_map;
-  Corpus corpus = read_corpus(file->path, options);
-  num_skipped += corpus.num_skipped;
-  require_listed_labels(corpus.examples, recipe.labels, file->path);
-  return std::move(corpus.examples);
-}
-
 Sources read_sources(const Recipe& recipe) {
   Sources sources;
-  sources.train = read_side(recipe.data.train, recipe, sources.num_skipped);
-  sources.validation = read_side(recipe.data.validation, recipe, sources.num_skipped);
-  sources.test = read_side(recipe.data.test, recipe, sources.num_skipped);
+  const auto read_side = [&](const std::optional<DataFile>& file) {
+    return file ? read_data_file(*file, recipe, sources.num_skipped) : std::vector<Example>{};
+  };
+  sources.train = read_side(recipe.data.train);
+  sources.validation = read_side(recipe.data.validation);
+  sources.test = read_side(recipe.data.test);
   return sources;
 }
 
@@ -119,6 +108,17 @@ bool has_label(const Example& example, const std::vector<std::string>& labels) {
   });
 }
 
+// Takes out the texts that hold a held-out label, and counts them.
+void leave_out(std::vector<Example>& examples, const std::vector<std::string>& held_out, CellData& data) {
+  const auto removed = std::erase_if(examples, [&](const Example& example) { return has_label(example, held_out); });
+  if (removed > 0) data.left_out["held-out label (training and validation)"] += static_cast<std::int64_t>(removed);
+}
+
+SplitSize as_count(SplitSize size, std::size_t num_examples) {
+  if (size.kind != SplitSize::Kind::fraction) return size;
+  return {SplitSize::Kind::count, std::llround(size.fraction * static_cast<double>(num_examples)), 0.0};
+}
+
 void split_sources(const Recipe& recipe, Sources sources, CellData& data) {
   const std::vector<std::string>& held_out = recipe.data.held_out_labels;
   if (held_out.empty()) {
@@ -128,12 +128,20 @@ void split_sources(const Recipe& recipe, Sources sources, CellData& data) {
     data.test = std::move(split.test);
   } else {
     // The test side first, from all texts; what is left is trained on without the texts that hold a held-out label.
+    if (recipe.data.split.test.kind == SplitSize::Kind::rest) {
+      throw InputError(
+          "data.split.test: expected a count or a fraction beside data.held_out_labels, found rest; the training side "
+          "takes what is left");
+    }
+    const std::size_t total = sources.train.size();
     SplitOptions test_side = recipe.data.split;
     test_side.train = {SplitSize::Kind::rest};
     test_side.validation = {};
     CorpusSplit first = split_corpus(sources.train, test_side);
-    std::erase_if(first.train, [&](const Example& example) { return has_label(example, held_out); });
+    leave_out(first.train, held_out, data);
     SplitOptions others = recipe.data.split;
+    others.train = as_count(others.train, total);
+    others.validation = as_count(others.validation, total);
     others.test = {};
     CorpusSplit second = split_corpus(first.train, others);
     data.train = std::move(second.train);
@@ -142,9 +150,22 @@ void split_sources(const Recipe& recipe, Sources sources, CellData& data) {
   }
   if (recipe.data.validation) {
     data.validation = std::move(sources.validation);
-    std::erase_if(data.validation, [&](const Example& example) { return has_label(example, held_out); });
+    leave_out(data.validation, held_out, data);
   }
   if (recipe.data.test) data.test = std::move(sources.test);
+}
+
+void require_texts(const Recipe& recipe, const CellData& data) {
+  if (recipe.training.method != TrainingMethod::none && data.train.empty()) {
+    throw InputError(
+        "data.train: expected texts to train on, found none; check data.split and what was left out, or set "
+        "training.method: none");
+  }
+  for (const std::string& split : recipe.evaluation.splits) {
+    if (data.side(split).empty())
+      throw InputError(fmt::format("evaluation.splits: expected texts in {}, found none; check data.{} and data.split",
+                                   split, split));
+  }
 }
 
 // Verbatim texts of a separate file must not stand on two sides either.
@@ -166,6 +187,20 @@ void require_disjoint_texts(const CellData& data) {
 
 }  // namespace
 
+std::vector<Example> read_data_file(const DataFile& file, const Recipe& recipe, std::int64_t& num_skipped) {
+  ReaderOptions options;
+  options.reader = file.reader;
+  options.scheme = file.scheme;
+  options.group_key = recipe.data.split_by;
+  options.on_bad_sample = recipe.data.on_bad_sample;
+  options.max_skipped = recipe.data.max_skipped;
+  options.label_map = recipe.label_map;
+  Corpus corpus = read_corpus(file.path, options);
+  num_skipped += corpus.num_skipped;
+  require_listed_labels(corpus.examples, recipe.labels, file.path);
+  return std::move(corpus.examples);
+}
+
 const std::vector<Example>& CellData::side(const std::string& name) const {
   return name == "train" ? train : name == "validation" ? validation : test;
 }
@@ -185,6 +220,7 @@ std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const st
         filter.apply(*examples, data.left_out);
       split_sources(recipe, std::move(sources), data);
       require_disjoint_texts(data);
+      require_texts(recipe, data);
       prepared.emplace(key, std::move(data));
     }
     all.push_back(prepared.at(key));

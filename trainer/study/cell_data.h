@@ -27,6 +27,10 @@ struct CellData {
 /// outside the list, and as on_bad_sample, on_too_long and the split say.
 std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const std::vector<CellSetup>& setups);
 
+/// One data file as the recipe reads all of its: label_map, group key and bad samples alike. Throws InputError, also
+/// for labels outside the list.
+std::vector<Example> read_data_file(const DataFile& file, const Recipe& recipe, std::int64_t& num_skipped);
+
 /// What a cell trains on: the train side as tokens, under one label list or, with task.label_list_variants > 1, dealt
 /// over that many lists (the whole list first, then seeded subsets in seeded orders; entities outside a list are not in
 /// its answers). Held-out labels are in none.

@@ -110,7 +110,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
     losses.push_back({{"step", step.step}, {"epoch", step.epoch}, {"loss", step.loss}, {"lr", step.learning_rate}});
     if (!validation.possible() || !evaluation_is_due(recipe.training.evaluate_every, trainer)) continue;
     ValidationRecord record = validation.run(step.step);
-    record.best = best.offer(record.strict_f1 ? *record.strict_f1 : -record.loss);
+    record.best = best.offer(record.strict_f1.value_or(0.0), record.loss);
     log.write(record);
     validations.push_back({{"step", record.step},
                            {"loss", record.loss},

@@ -25,9 +25,12 @@ class RunFolder {
   std::filesystem::path summary() const { return root_ / "summary.json"; }
   std::filesystem::path report() const { return root_ / "report.html"; }
 
-  /// Makes the folder (mode 0700) with one for each cell. Throws InputError if a cell already has results, unless
-  /// `overwrite`, which removes those of these cells.
-  void prepare(const std::vector<std::string>& cells, bool overwrite) const;
+  /// Makes the folder (mode 0700) with one for each of `cells`. Throws InputError if it holds results, unless
+  /// `overwrite`, which removes them. `apart`: these cells are a part of the study and others may run beside them: only
+  /// their own results count.
+  void prepare(const std::vector<std::string>& cells, bool apart, bool overwrite) const;
+  /// Folders of the cells that have results.
+  std::vector<std::filesystem::path> finished() const;
 
  private:
   std::filesystem::path root_;

@@ -57,51 +57,49 @@ json summary_head(const LoadedRecipe& loaded, std::int64_t ranks) {
           {"seed", recipe.seed}};
 }
 
-std::vector<NamedDocuments> documents_of(const json& summary, const std::vector<RunFolder>& folders) {
-  std::vector<NamedDocuments> all;
-  for (std::size_t i = 0; i < summary["cells"].size(); ++i) {
-    const json& cell = summary["cells"][i];
-    const std::string name = cell["name"];
-    const json scores = cell.value("scores", json::object());
-    for (const auto& [split, ignored] : scores.items()) {
-      all.push_back({name, variant_name(cell), split,
-                     read_document_scores(folders[i].cell(name) / "scores" / (split + ".jsonl"))});
-    }
-  }
-  return all;
+// A finished cell and where it lies.
+struct FinishedCell {
+  json result;
+  fs::path folder;
+};
+
+std::vector<FinishedCell> finished_cells(const RunFolder& folder) {
+  std::vector<FinishedCell> cells;
+  for (const fs::path& path : folder.finished())
+    cells.push_back({json::parse(std::ifstream(path / "cell.json")), path});
+  return cells;
 }
 
-// `folders`: where each cell of the summary lies.
-void compare_and_write(json summary, const std::vector<RunFolder>& folders, const fs::path& output) {
+// Brings the cells into the order of `names`; those that are not named come last.
+void order_cells(std::vector<FinishedCell>& cells, const std::vector<std::string>& names) {
+  const auto place = [&](const FinishedCell& cell) {
+    return std::find(names.begin(), names.end(), cell.result["name"].get<std::string>()) - names.begin();
+  };
+  std::stable_sort(cells.begin(), cells.end(),
+                   [&](const FinishedCell& a, const FinishedCell& b) { return place(a) < place(b); });
+}
+
+void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output) {
+  std::vector<NamedDocuments> documents;
+  summary["cells"] = json::array();
+  for (const FinishedCell& cell : cells) {
+    summary["cells"].push_back(cell.result);
+    const json scores = cell.result.value("scores", json::object());
+    for (const auto& [split, ignored] : scores.items()) {
+      documents.push_back({cell.result["name"], variant_name(cell.result), split,
+                           read_document_scores(cell.folder / "scores" / (split + ".jsonl"))});
+    }
+  }
   ComparisonOptions options;
   options.bootstrap_samples = summary.value("bootstrap", options.bootstrap_samples);
   options.seed = summary.value("seed", options.seed);
-  summary["comparisons"] = compare_cells(documents_of(summary, folders), options);
+  summary["comparisons"] = compare_cells(documents, options);
   const RunFolder target(output);
   fs::create_directories(output);
   write_summary(target.summary(), summary);
   write_html_report(target.report(), summary);
   fmt::print("{}\nreport: {}\nsummary: {}\n", comparison_table(summary), target.report().string(),
              target.summary().string());
-}
-
-// The finished cells of a run folder: those in `names` in that order, then the others that are there.
-json finished_cells(const RunFolder& folder, std::vector<std::string> names) {
-  std::map<std::string, json> found;
-  for (const auto& entry : fs::directory_iterator(folder.root() / "cells")) {
-    if (!fs::exists(entry.path() / "cell.json")) continue;
-    json cell = json::parse(std::ifstream(entry.path() / "cell.json"));
-    const std::string name = cell["name"];
-    found.emplace(name, std::move(cell));
-  }
-  for (const auto& [name, cell] : found) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  }
-  json cells = json::array();
-  for (const std::string& name : names) {
-    if (found.count(name)) cells.push_back(found.at(name));
-  }
-  return cells;
 }
 
 std::vector<std::string> names_of(const std::vector<StudyCell>& cells) {
@@ -125,6 +123,27 @@ void say_what_is_left_out(const CellData& data) {
   for (const auto& [reason, count] : data.left_out) fmt::print("left out of all cells: {} texts: {}\n", count, reason);
 }
 
+// Cells are compared text by text, so what they answer must be the same. Said before any weight is loaded.
+void require_comparable(const std::vector<StudyCell>& cells, const std::vector<CellData>& data) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const Recipe& first = cells.front().loaded.recipe;
+    const Recipe& other = cells[i].loaded.recipe;
+    if (cells[i].name == kPatterns)
+      throw InputError("name: expected another name than patterns, which is the baseline's");
+    bool same = first.labels == other.labels && first.evaluation.splits == other.evaluation.splits;
+    for (const std::string& split : first.evaluation.splits)
+      same = same && data.front().side(split) == data[i].side(split);
+    if (!same) {
+      throw InputError(
+          fmt::format("study: expected cells that answer the same texts with the same labels, found that {} differs "
+                      "from {}; vary keys that leave "
+                      "`labels`, `evaluation.splits` and the texts of those splits alone (give them a file of their "
+                      "own: data.test)",
+                      cells[i].name, cells.front().name));
+    }
+  }
+}
+
 }  // namespace
 
 void run_study(const StudyOptions& options, Communicator& world) {
@@ -134,6 +153,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
   std::vector<CellSetup> setups;
   for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world.size()));
   const std::vector<CellData> data = prepare_data(cells, setups);
+  require_comparable(cells, data);
   const std::vector<std::size_t> chosen = chosen_cells(options, cells.size());
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
 
@@ -141,7 +161,8 @@ void run_study(const StudyOptions& options, Communicator& world) {
   if (first_rank) {
     std::vector<std::string> to_run;
     for (const std::size_t i : chosen) to_run.push_back(cells[i].name);
-    folder.prepare(to_run, options.overwrite);
+    if (with_patterns) to_run.push_back(kPatterns);
+    folder.prepare(to_run, options.only_cell.has_value(), options.overwrite);
     write_file_whole(folder.root() / "recipe.yaml", base.resolved_yaml);
     say_what_is_left_out(data.front());
   }
@@ -154,30 +175,42 @@ void run_study(const StudyOptions& options, Communicator& world) {
   if (!first_rank) return;
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
 
-  std::vector<std::string> names = names_of(cells);
-  names.push_back(kPatterns);
+  std::vector<FinishedCell> finished = finished_cells(folder);
+  order_cells(finished, names_of(cells));
   json summary = summary_head(base, world.size());
-  summary["cells"] = finished_cells(folder, names);
-  summary["corpus"] = summary["cells"].front()["corpus"];
-  compare_and_write(std::move(summary), std::vector<RunFolder>(summary["cells"].size(), folder), folder.root());
+  summary["corpus"] = finished.front().result["corpus"];
+  compare_and_write(std::move(summary), finished, folder.root());
 }
 
 void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
   std::vector<json> summaries;
-  std::map<std::string, RunFolder> folder_of;
+  std::map<std::string, fs::path> folder_of;
   for (const fs::path& run : runs) {
     json summary = read_summary(RunFolder(run).summary());
     std::vector<std::string> names;
     for (const json& cell : summary["cells"]) names.push_back(cell["name"]);
-    summary["cells"] = finished_cells(RunFolder(run), names);
-    for (const json& cell : summary["cells"])
-      folder_of.insert_or_assign(cell["name"].get<std::string>(), RunFolder(run));
+    std::vector<FinishedCell> finished = finished_cells(RunFolder(run));
+    order_cells(finished, names);
+    summary["cells"] = json::array();
+    for (FinishedCell& cell : finished) {
+      std::string name = cell.result["name"];
+      if (folder_of.count(name)) {
+        if (name == kPatterns) continue;  // the same for the same texts
+        name = summary["name"].get<std::string>() + ": " + name;
+        if (folder_of.count(name))
+          throw InputError(
+              fmt::format("{}: its cell {} was given before; name each run folder once", run.string(), name));
+        cell.result["name"] = name;
+      }
+      folder_of.emplace(name, cell.folder);
+      summary["cells"].push_back(cell.result);
+    }
     summaries.push_back(std::move(summary));
   }
   json merged = merge_summaries(summaries);
-  std::vector<RunFolder> folders;
-  for (const json& cell : merged["cells"]) folders.push_back(folder_of.at(cell["name"].get<std::string>()));
-  compare_and_write(std::move(merged), folders, output);
+  std::vector<FinishedCell> cells;
+  for (const json& cell : merged["cells"]) cells.push_back({cell, folder_of.at(cell["name"].get<std::string>())});
+  compare_and_write(std::move(merged), cells, output);
 }
 
 }  // namespace entune

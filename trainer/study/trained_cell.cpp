@@ -15,6 +15,8 @@ namespace entune {
 namespace fs = std::filesystem;
 namespace {
 
+using nlohmann::json;
+
 // Names of the cells of a run that can answer (the baseline of patterns has no recipe).
 std::vector<std::string> answering_cells(const fs::path& run) {
   std::vector<std::string> names;
@@ -39,6 +41,22 @@ std::string choose_cell(const fs::path& run, const std::string& name) {
                                fmt::join(names, ", "), name));
 }
 
+// Full fine-tuning left a model of its own, which was not made at random, whatever it began from.
+void use_trained_weights(Recipe& recipe, const fs::path& directory) {
+  const TrainingMethod method = recipe.training.method;
+  if (method == TrainingMethod::none) return;
+  const fs::path weights = directory / (method == TrainingMethod::full ? "model" : "adapter");
+  if (!fs::is_directory(weights)) {
+    throw InputError(fmt::format(
+        "{}: expected the cell's weights there, found none; train with `export` other than none", weights.string()));
+  }
+  if (method == TrainingMethod::full) {
+    recipe.model.path = weights;
+    recipe.model.init = "pretrained";
+    recipe.model.preset = "none";
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world) {
@@ -52,10 +70,11 @@ TrainedCell load_trained_cell(const fs::path& run, const std::string& name, cons
   TrainedCell cell;
   cell.loaded = load_recipe(directory / "recipe.yaml", overrides, {.check_files = false});
   Recipe& recipe = cell.loaded.recipe;
-  if (recipe.training.method == TrainingMethod::full) recipe.model.path = directory / "model";
+  const json result = json::parse(std::ifstream(directory / "cell.json"));
+  cell.name = result.at("name");
+  use_trained_weights(recipe, directory);
   cell.setup = set_up_cell(recipe, world.size());
-  cell.budget.slope =
-      nlohmann::json::parse(std::ifstream(directory / "cell.json")).at("answer_budget_slope").get<double>();
+  cell.budget.slope = result.at("answer_budget_slope");
   cell.mesh = make_mesh(recipe, world);
   cell.model = load_model(recipe, cell.setup, *cell.mesh, world.rank() == 0);
   if (recipe.training.method == TrainingMethod::lora) load_peft_adapter(directory / "adapter", *cell.model);

@@ -12,6 +12,7 @@ namespace entune {
 
 /// A cell of a finished run, ready to answer.
 struct TrainedCell {
+  std::string name;  ///< as in the report
   LoadedRecipe loaded;
   CellSetup setup;
   AnswerBudget budget;

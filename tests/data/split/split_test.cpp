@@ -142,6 +142,24 @@ TEST(Split, FillsAFullSideWithAPartOfItsLastGroup) {
   expect_disjoint(split);
 }
 
+TEST(Split, CountsSpreadOverAsManyGroupsAsThereAre) {
+  std::vector<Example> examples;
+  for (int i = 0; i < 400; ++i)
+    examples.push_back({fmt::format("{}", i), fmt::format("t{}", i), {}, fmt::format("{}", i % 40)});
+  const CorpusSplit split = split_corpus(examples, {count(60), kNone, count(20), 1});
+  const auto groups = [](const std::vector<Example>& side) {
+    std::map<std::string, int> sizes;
+    for (const Example& example : side) ++sizes[example.group];
+    return sizes;
+  };
+  EXPECT_EQ(split.train.size(), 60u);
+  EXPECT_EQ(split.test.size(), 20u);
+  expect_disjoint(split);
+  EXPECT_GE(groups(split.train).size(), 27u);
+  EXPECT_GE(groups(split.test).size(), 8u);
+  for (const auto& [group, size] : groups(split.train)) EXPECT_LE(size, 3) << group;
+}
+
 TEST(Split, JoinsGroupsThroughSharedTexts) {
   const std::vector<Example> examples = {{"1", "x", {}, "a"}, {"2", "y", {}, "a"}, {"3", "y", {}, "b"},
                                          {"4", "z", {}, "b"}, {"5", "z", {}, ""},  {"6", "w", {}, ""}};

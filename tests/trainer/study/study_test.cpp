@@ -112,7 +112,8 @@ TEST_F(Study, WritesSummaryReportAndCells) {
 TEST_F(Study, LeavesNoTextInItsFiles) {
   run_study(options(kTwoFormats), *self_);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(run())) {
-    if (entry.is_regular_file()) EXPECT_EQ(read_file(entry.path()).find(kMarker), std::string::npos) << entry.path();
+    if (!entry.is_regular_file()) continue;
+    EXPECT_EQ(read_file(entry.path()).find(kMarker), std::string::npos) << entry.path();
   }
   EXPECT_FALSE(std::filesystem::exists(run() / "cells/format=xml/predictions"));
 }
@@ -124,8 +125,7 @@ TEST_F(Study, WritesPredictionsWhereAsked) {
 }
 
 TEST_F(Study, RefusesToOverwriteUnlessTold) {
-  StudyOptions again = options("training.method: none\n");
-  again = options("", {"training.method=none"});
+  StudyOptions again = options("", {"training.method=none"});
   run_study(again, *self_);
   EXPECT_THAT(input_error_of([&] { run_study(again, *self_); }), HasSubstr("--overwrite"));
   again.overwrite = true;
@@ -150,7 +150,8 @@ TEST_F(Study, CellsThatRanApartMergeIntoTheSameReport) {
   for (const json& cell : merged["cells"]) {
     names.insert(cell["name"]);
     for (const json& other : together["cells"]) {
-      if (other["name"] == cell["name"]) EXPECT_EQ(other["scores"], cell["scores"]) << cell["name"];
+      if (other["name"] != cell["name"]) continue;
+      EXPECT_EQ(other["scores"], cell["scores"]) << cell["name"];
     }
   }
   EXPECT_EQ(names, (std::set<std::string>{"format=xml", "format=json", "patterns"}));
