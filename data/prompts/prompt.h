@@ -45,7 +45,7 @@ class Prompt {
   std::vector<Turn> turns_before_answer(int n) const;
   /// The turns before their placeholders are filled in, as a recipe's `task.prompt` list holds them. Given as `turns`,
   /// they make this conversation with this format and label list, and the same prompt's with any other.
-  const std::vector<Turn>& turns_template() const { return template_; }
+  std::vector<Turn> turns_template() const { return template_; }
 
  private:
   bool is_explain_ = false;

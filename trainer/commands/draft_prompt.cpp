@@ -14,8 +14,8 @@
 namespace entune {
 namespace {
 
-constexpr std::int64_t kMaxDraftTokens = 300;
-constexpr int kConfirmation = 0;  // the assistant turns of `explain` that the model writes itself
+constexpr std::int64_t kMaxDraftTokens = 300;  // with generation.max_new_tokens: auto
+constexpr int kConfirmation = 0;               // the assistant turns of `explain` that the model writes itself
 constexpr int kExplanation = 2;
 
 // Lines of a block scalar under `text:`.
@@ -70,6 +70,8 @@ class Drafter {
         mesh_(make_mesh(recipe, world)),
         model_(load_model(recipe, setup_, *mesh_, world.rank() == 0)),
         generator_(*model_, setup_.task->stop_ids(), recipe.generation.options),
+        max_tokens_(recipe.generation.options.max_new_tokens > 0 ? recipe.generation.options.max_new_tokens
+                                                                 : kMaxDraftTokens),
         is_shown_(world.rank() == 0) {
     model_->set_training(false);
   }
@@ -78,7 +80,7 @@ class Drafter {
 
   /// The model's turn after `turns`; `what` names it in messages.
   std::string answer(const std::vector<Turn>& turns, std::string_view what) {
-    const GeneratedAnswer answer = generator_.generate({setup_.task->continue_turns(turns, kMaxDraftTokens)}).front();
+    const GeneratedAnswer answer = generator_.generate({setup_.task->continue_turns(turns, max_tokens_)}).front();
     std::string text = drafted_turn(setup_.task->answer_text(answer));
     if (text.empty()) {
       throw InputError(
@@ -87,7 +89,8 @@ class Drafter {
                       what));
     }
     if (answer.hit_max_tokens && is_shown_) {
-      fmt::print(stderr, "warning: the {} was cut at {} tokens; end it by hand\n", what, kMaxDraftTokens);
+      fmt::print(stderr, "warning: the {} was cut at {} tokens; end it by hand, or raise generation.max_new_tokens\n",
+                 what, max_tokens_);
     }
     return text;
   }
@@ -97,6 +100,7 @@ class Drafter {
   std::unique_ptr<DeviceMesh> mesh_;
   std::unique_ptr<DecoderModel> model_;
   Generator generator_;
+  std::int64_t max_tokens_;
   bool is_shown_;
 };
 

@@ -7,7 +7,9 @@
 
 #include "data/code_points.h"
 #include "data/input_error.h"
+#include "data/prompts/drafted_turn.h"
 #include "data/prompts/worked_example.h"
+#include "data/random.h"
 
 namespace entune {
 namespace {
@@ -105,8 +107,7 @@ TEST(WorkedExample, UnlistedLabelsStayUnmarked) {
   const LabelList labels = {{"EMAIL", ""}};
   const Example example = make_worked_example(*make_output_format("json", labels), labels);
   ASSERT_EQ(example.entities.size(), 1U);
-  EXPECT_EQ(CodePointIndex(example.text).slice(example.entities[0].start, example.entities[0].end),
-            "ida@mail.example");
+  EXPECT_EQ(CodePointIndex(example.text).slice(example.entities[0].start, example.entities[0].end), "ida@mail.example");
 }
 
 TEST(WorkedExample, MadeFromNamesByHand) {
@@ -136,7 +137,7 @@ TEST(Prompt, OwnTurnsByHand) {
   EXPECT_EQ(turns[1].text, "{\"a\": 1} {A} {} " + example.text);
   EXPECT_EQ(turns[2].text, format->render(example));
   EXPECT_EQ(turns[3].text, "Now: {example} (" + format->instruction() + ")");
-  EXPECT_EQ(prompt.turns_template()[3].text, "Now: {text} (" + format->instruction() + ")");
+  EXPECT_EQ(prompt.turns_template()[3].text, "Now: {text} ({instruction})");
 }
 
 TEST(Prompt, ALabelsDescriptionIsNotExpanded) {
@@ -146,10 +147,30 @@ TEST(Prompt, ALabelsDescriptionIsNotExpanded) {
   EXPECT_EQ(prompt.turns_for("T")[0].text, "- PERSON: as {text} or {foo} T");
 }
 
-TEST(Prompt, TheTemplateOfExplainIsARecipesTurns) {
-  for (const std::string& format : output_format_names()) {
-    const Prompt explain = make("explain", format);
-    EXPECT_EQ(make("turns", format, explain.turns_template()).turns_for("Ann {x}"), explain.turns_for("Ann {x}"));
+// What draft-prompt prints stands in one recipe for all cells of a study, whatever their formats and label lists.
+TEST(Prompt, ATemplateIsTheRecipesTurnsForEveryFormatAndLabelList) {
+  const LabelList fewer = {{"GPE", "Country"}, {"US_SSN", "as {text} or {foo}"}};
+  for (const std::string kind : {"explain", "minimal"}) {
+    const std::vector<Turn> turns = make(kind, "xml").turns_template();
+    for (const std::string& name : output_format_names()) {
+      EXPECT_EQ(make("turns", name, turns).turns_for("Ann {x}"), make(kind, name).turns_for("Ann {x}")) << name;
+      EXPECT_EQ(make(kind, name).turns_template(), turns);
+      const auto format = make_output_format(name, fewer);
+      const Prompt of_fewer({.kind = kind, .turns = {}}, *format, fewer);
+      EXPECT_EQ(of_fewer.turns_template(), turns);
+      EXPECT_EQ(Prompt({.kind = "turns", .turns = turns}, *format, fewer).turns_for("T"), of_fewer.turns_for("T"));
+    }
+  }
+  const std::vector<Turn> own = {
+      {Role::user, "{labels}"}, {Role::assistant, "ok"}, {Role::user, "{text} {instruction}"}};
+  EXPECT_EQ(make("turns", "xml", own).turns_template(), own);
+}
+
+TEST(Prompt, TheTemplateOfExplainHoldsEveryPlaceholder) {
+  std::string all;
+  for (const Turn& turn : make("explain").turns_template()) all += turn.text;
+  for (const std::string name : {"text", "labels", "instruction", "example", "example_answer", "explanation"}) {
+    EXPECT_NE(all.find("{" + name + "}"), std::string::npos) << name;
   }
 }
 
@@ -193,6 +214,41 @@ TEST(Prompt, UnusableTurnsAreRefused) {
   EXPECT_NE(message({{Role::user, "a"}, {Role::assistant, ""}, text}).find("turn 2: expected some text"),
             std::string::npos);
   EXPECT_THROW(make("five"), InputError);
+}
+
+TEST(DraftedTurn, ByHand) {
+  EXPECT_EQ(drafted_turn("Understood.\nI will."), "Understood.\nI will.");
+  EXPECT_EQ(drafted_turn(" \n\tUnderstood. \n \n"), "Understood.");
+  EXPECT_EQ(drafted_turn("a\r\nb\x1B[1mc\x7F\tz"), "a\nb[1mc z");
+  EXPECT_EQ(drafted_turn("\uFEFFl\u0085m\u2028n\u0080"), "l\nm\nn");
+  EXPECT_EQ(drafted_turn("cut here: \xF0\x9F\x98"), "cut here:");
+  EXPECT_EQ(drafted_turn("a\xFF\xC3z \xED\xA0\x80"), "az");
+  EXPECT_EQ(drafted_turn("Zo\u00EB \U0001F600"), "Zo\u00EB \U0001F600");
+  EXPECT_EQ(drafted_turn(""), "");
+  EXPECT_EQ(drafted_turn(" \n\x01\xF0\x9F"), "");
+  EXPECT_EQ(drafted_turn("{text} {{labels}} {A} {} {a b} {foo}"), "{ text} {{ labels}} {A} {} {a b} { foo}");
+  // What is dropped must not leave a placeholder behind.
+  EXPECT_EQ(drafted_turn("{te\x01xt}"), "{ text}");
+}
+
+TEST(DraftedTurn, AnyBytesMakeATurnThatIsReadToTheLetter) {
+  const std::vector<std::string> pieces = {"{",    "}",      "text",       "labels", "a",    " ",    "\n",
+                                           "\r",   "\t",     "\x01",       "\xF0",   "\x9F", "\xC3", "\xA9",
+                                           "\xFF", "\u2028", "\U0001F600", "_",      ":",    "#"};
+  Random random(7);
+  int kept = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string generated;
+    for (std::int64_t n = random.below(12); n > 0; --n) generated += random.choice(pieces);
+    const std::string turn = drafted_turn(generated);
+    if (turn.empty()) continue;
+    ++kept;
+    EXPECT_NO_THROW(CodePointIndex{turn});
+    EXPECT_EQ(drafted_turn(turn), turn);
+    const std::vector<Turn> turns = {{Role::user, "x"}, {Role::assistant, turn}, {Role::user, "{text}"}};
+    EXPECT_EQ(make("turns", "xml", turns).turns_for("T")[1].text, turn);
+  }
+  EXPECT_GT(kept, 1000);
 }
 
 TEST(Role, Names) {
