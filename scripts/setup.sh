@@ -152,7 +152,7 @@ num_jobs() {
     return
   fi
   local cores memory_gib
-  cores=$(nproc)
+  cores=$(env -u OMP_NUM_THREADS nproc)  # nproc counts OpenMP threads where their number is set
   memory_gib=$(awk '/^MemAvailable:/ {print int($2 / 1048576)}' /proc/meminfo)
   local by_memory=$((memory_gib / 2))
   local jobs=$((cores < by_memory ? cores : by_memory))
