@@ -88,7 +88,10 @@ Answered answer_all(DecoderModel& model, const AnswerTask& task, const std::vect
   Generator generator(model, task.stop_ids(), options.generation);
   std::vector<Answer> my_answers;
   {
-    Progress progress(options.progress, static_cast<std::int64_t>(mine.size()), "texts",
+    // The first rank's share is about an even part of all.
+    const std::string what =
+        data.size() > 1 ? fmt::format("{} (1/{} of all)", options.progress, data.size()) : options.progress;
+    Progress progress(what, static_cast<std::int64_t>(mine.size()), "texts",
                       mesh.world().rank() == 0 && !options.progress.empty());
     const std::vector<GeneratedAnswer> generated =
         generator.generate(my_requests, [&](std::int64_t done) { progress.update(done); });

@@ -112,7 +112,7 @@ training:
 generation: {max_new_tokens: 64, batch_tokens: 1000, write_predictions: true}
 parallel: {data: 2, tensor: 3, transport: mpi}
 export: hf
-telemetry: {gpu_hour_price_usd: 2.5}
+telemetry: {gpu_hour_price_usd: 0.0}
 evaluation: {splits: [validation, test], bootstrap: 10, baseline: none}
 study: {seed: [1, 2]}
 )");
@@ -141,7 +141,7 @@ study: {seed: [1, 2]}
             "0 1 0\n"
             "512 true 2 20 loss\n"
             "64 1000 true\n"
-            "2 3 hf 2.5\n"
+            "2 3 hf 0\n"
             "validation,test 10 none\n");
 }
 
@@ -408,6 +408,7 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
       {"telemetry.metrics.bind=0.0.0.0", "the metrics exporter", "127.0.0.1 (the default)"},
       {"telemetry.metrics.port=9100", "the metrics exporter", "0"},
       {"telemetry.metrics.targets_file=t.json", "the metrics exporter", "none"},
+      {"telemetry.gpu_hour_price_usd=2.5", "the report's cost in money", "0.0"},
       {"watchdog.collective_seconds=600", "the watchdog", "0"},
       {"watchdog.step_seconds=1800", "the watchdog", "0"},
   };
