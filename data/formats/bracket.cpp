@@ -57,16 +57,9 @@ class BracketFormat final : public OutputFormat {
   }
 
   std::string render(const Example& example) const override {
-    const CodePointIndex index(example.text);
-    std::string answer;
-    std::int64_t done = 0;
-    for (const Entity& entity : example.entities) {
-      answer += index.slice(done, entity.start);
-      answer += fmt::format("[{}{}{}]", index.slice(entity.start, entity.end), kBar, entity.label);
-      done = entity.end;
-    }
-    answer += index.slice(done, index.size());
-    return answer;
+    return write_copy(example, [](std::string_view value, const std::string& label) {
+      return fmt::format("[{}{}{}]", value, kBar, label);
+    });
   }
 
   ParsedAnswer parse(std::string_view answer, std::string_view input) const override {

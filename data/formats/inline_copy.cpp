@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "data/code_points.h"
 #include "data/formats/alignment.h"
 #include "data/formats/answer_text.h"
 
@@ -11,6 +12,20 @@ namespace entune {
 void InlineCopy::mark(std::size_t begin, std::size_t end) {
   std::fill(is_mark.begin() + static_cast<std::ptrdiff_t>(begin), is_mark.begin() + static_cast<std::ptrdiff_t>(end),
             1);
+}
+
+std::string write_copy(const Example& example,
+                       const std::function<std::string(std::string_view value, const std::string& label)>& mark) {
+  const CodePointIndex index(example.text);
+  std::string answer;
+  std::int64_t done = 0;
+  for (const Entity& entity : example.entities) {
+    answer += index.slice(done, entity.start);
+    answer += mark(index.slice(entity.start, entity.end), entity.label);
+    done = entity.end;
+  }
+  answer += index.slice(done, index.size());
+  return answer;
 }
 
 void read_copy(InlineCopy copy, std::string_view input, ParsedAnswer& parsed) {

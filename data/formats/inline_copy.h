@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ struct InlineCopy {
   explicit InlineCopy(std::string valid_answer) : answer(std::move(valid_answer)), is_mark(answer.size(), 0) {}
   void mark(std::size_t begin, std::size_t end);
 };
+
+/// The text with every entity replaced by `mark(value, label)`. The entities are sorted and do not overlap.
+std::string write_copy(const Example& example,
+                       const std::function<std::string(std::string_view value, const std::string& label)>& mark);
 
 /// How many entities may be open at once in an inline format; beyond it the one opened first is given up. Bounds what a
 /// hostile answer costs.
