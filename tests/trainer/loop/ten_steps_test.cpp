@@ -1,0 +1,132 @@
+// Ten training steps against PyTorch, transformers and PEFT on the same samples (make_ten_steps.py describes the file).
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "tests/support/thread_communicator.h"
+#include "tests/trainer/kernels/relative_error.h"
+#include "trainer/loop/trainer.h"
+#include "trainer/weights/hugging_face.h"
+#include "trainer/weights/safetensors_reader.h"
+
+namespace entune {
+namespace {
+
+constexpr std::int64_t kSamples = 20, kSteps = 10;
+
+/// A layout and a way of packing; all of them take the same ten steps.
+struct Way {
+  std::string name;
+  bool full;
+  bool prefix_sharing;
+  int data = 1;
+  int tensor = 1;
+};
+
+class TenSteps : public testing::TestWithParam<Way> {
+ protected:
+  TenSteps() : golden_(root() / "loop/golden/ten_steps.safetensors"), first_(model() / "golden.safetensors") {
+    const at::Tensor starts = read(golden_, "answer_start").to(at::kLong);
+    for (std::int64_t i = 0; i < kSamples; ++i) {
+      const at::Tensor ids = read(golden_, "ids." + std::to_string(i)).to(at::kInt);
+      TrainingSample sample;
+      sample.tokens.ids.assign(ids.data_ptr<std::int32_t>(), ids.data_ptr<std::int32_t>() + ids.numel());
+      sample.tokens.answer_start = starts[i].item<std::int64_t>();
+      samples_.push_back(std::move(sample));
+    }
+  }
+
+  static std::filesystem::path root() { return std::filesystem::path(ENTUNE_SOURCE_DIR) / "tests/trainer"; }
+  static std::filesystem::path model() { return root() / "model/golden/llama_grouped_tied"; }
+
+  static at::Tensor read(const SafetensorsReader& file, const std::string& name, const Shard& shard = {}) {
+    std::vector<std::int64_t> shape = file.header().tensors.at(name).shape;
+    if (shard.dim >= 0) {
+      std::int64_t& cut = shape[static_cast<std::size_t>(shard.dim)];
+      cut = shard.part(cut);
+    }
+    at::Tensor value = at::empty(shape);
+    file.read(name, shard, value);
+    return value;
+  }
+
+  void train(Communicator& world, const Way& way) const {
+    DeviceMesh mesh(world, way.data, way.tensor);
+    ModelOptions options;
+    options.train_base = way.full;
+    if (!way.full) {
+      options.lora =
+          LoraOptions{.rank = 3,
+                      .alpha = 6.0,
+                      .dropout = 0.0,
+                      .targets = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}};
+    }
+    DecoderModel decoder(read_llama_config(model()), options, mesh.axis(MeshAxis::tensor));
+    load_hugging_face_weights(model(), decoder);
+    {
+      const at::NoGradGuard no_grad;
+      for (Parameter& p : decoder.parameters()) {
+        if (p.is_adapter) p.value.copy_(read(first_, "lora." + p.name, p.shard));
+      }
+    }
+    const BatchOptions batches{.global_batch = kSamples * 2 / kSteps,
+                               .micro_batch_tokens = 40,
+                               .prefix_sharing = way.prefix_sharing,
+                               .prompt_weight = 0.0};
+    Communicator& data = mesh.axis(MeshAxis::data);
+    const BatchLoader loader(samples_, batches, 5, data.rank(), data.size());
+    const at::Tensor order = read(golden_, "order").to(at::kLong);
+    for (std::int64_t step = 0; step < kSteps; ++step) {
+      const auto chosen = loader.sample_order(step / loader.steps_per_epoch(), step % loader.steps_per_epoch());
+      for (std::size_t i = 0; i < chosen.size(); ++i) {
+        EXPECT_EQ(order[step][static_cast<std::int64_t>(i)].item<std::int64_t>(), static_cast<std::int64_t>(chosen[i]))
+            << "step " << step << ": BatchLoader's order is not the fixture's: " << testing::PrintToString(chosen);
+      }
+    }
+    TrainerOptions training;
+    training.epochs = 2;
+    training.optimizer = {.lr = 2e-3, .weight_decay = 0.1, .clip_norm = 0.5};
+    training.schedule.warmup_steps = 3;
+    Trainer trainer(decoder, loader, mesh, training);
+    ASSERT_EQ(trainer.total_steps(), kSteps);
+
+    const std::string prefix = way.full ? "full." : "lora.";
+    const at::Tensor losses = read(golden_, prefix + "loss"), norms = read(golden_, prefix + "norm"),
+                     rates = read(golden_, prefix + "rate");
+    for (std::int64_t step = 0; step < kSteps; ++step) {
+      const StepRecord record = trainer.run_step();
+      const double loss = losses[step].item<double>(), norm = norms[step].item<double>();
+      EXPECT_NEAR(record.loss, loss, 1e-5 * loss) << "step " << step;
+      EXPECT_NEAR(record.gradient_norm, norm, 5e-5 * norm) << "step " << step;
+      EXPECT_NEAR(record.learning_rate, rates[step].item<double>(), 1e-9) << "step " << step;
+    }
+    std::size_t compared = 0;
+    for (const Parameter& p : decoder.parameters()) {
+      if (!p.value.requires_grad()) continue;
+      const at::Tensor expected = read(golden_, prefix + "final." + p.name, p.shard);
+      test::expect_close(p.value, expected, 1e-5, p.name);
+      ++compared;
+    }
+    EXPECT_EQ(compared, way.full ? decoder.parameters().size() : 2U * 7U * 2U);
+  }
+
+  SafetensorsReader golden_, first_;
+  std::vector<TrainingSample> samples_;
+};
+
+TEST_P(TenSteps, EqualPyTorch) {
+  test::spawn_ranks(GetParam().data * GetParam().tensor, [&](Communicator& world) { train(world, GetParam()); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, TenSteps,
+                         testing::Values(Way{"FullPlain", true, false}, Way{"FullShared", true, true},
+                                         Way{"LoraPlain", false, false}, Way{"LoraShared", false, true},
+                                         Way{"FullShared2x2", true, true, 2, 2},
+                                         Way{"LoraShared2x2", false, true, 2, 2}),
+                         [](const testing::TestParamInfo<Way>& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace entune
