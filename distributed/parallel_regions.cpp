@@ -67,6 +67,22 @@ struct GatherFromRegion : Function<GatherFromRegion> {
   }
 };
 
+struct GatherToRegion : Function<GatherToRegion> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Communicator* group) {
+    save_group(context, group);
+    return gather(x, 0, *group);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    Communicator& group = saved_group(context);
+    const at::Tensor whole = gradients[0].contiguous();
+    std::vector<std::int64_t> shape = whole.sizes().vec();
+    shape[0] /= group.size();
+    at::Tensor part = at::empty(shape, whole.options());
+    group.reduce_scatter(part, whole);
+    return {part, at::Tensor()};
+  }
+};
+
 struct ScatterToRegion : Function<ScatterToRegion> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, std::int64_t dim, Communicator* group) {
     save_group(context, group);
@@ -90,6 +106,10 @@ at::Tensor reduce_from_region(const at::Tensor& x, Communicator& group) {
 
 at::Tensor gather_from_region(const at::Tensor& x, std::int64_t dim, Communicator& group) {
   return group.size() == 1 ? x : GatherFromRegion::apply(x, dim, &group);
+}
+
+at::Tensor gather_to_region(const at::Tensor& x, Communicator& group) {
+  return group.size() == 1 ? x : GatherToRegion::apply(x, &group);
 }
 
 at::Tensor scatter_to_region(const at::Tensor& x, std::int64_t dim, Communicator& group) {

@@ -17,6 +17,9 @@ at::Tensor copy_to_region(const at::Tensor& x, Communicator& group);
 at::Tensor reduce_from_region(const at::Tensor& x, Communicator& group);
 /// Forward: all-gather along `dim`. Backward: this rank's slice.
 at::Tensor gather_from_region(const at::Tensor& x, std::int64_t dim, Communicator& group);
+/// Forward: all-gather along the first dimension. Backward: reduce-scatter (sum), for ranks that use the whole each in
+/// its own way.
+at::Tensor gather_to_region(const at::Tensor& x, Communicator& group);
 /// Forward: this rank's slice along `dim`. Backward: all-gather.
 at::Tensor scatter_to_region(const at::Tensor& x, std::int64_t dim, Communicator& group);
 

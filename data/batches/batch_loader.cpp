@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 
 #include "data/random.h"
@@ -148,6 +149,66 @@ std::vector<std::vector<std::size_t>> fill(const std::vector<TrainingSample>& sa
   return filled;
 }
 
+/// The prefix that every sample begins with, and which rows of it stand in the batch.
+struct PackedPrefix {
+  std::int64_t tokens = 0;
+  std::optional<PrefixPart> part;
+};
+
+std::vector<std::size_t> of_variant(const std::vector<TrainingSample>& samples, const std::vector<std::size_t>& chosen,
+                                    std::int64_t variant) {
+  std::vector<std::size_t> selected;
+  for (const std::size_t i : chosen) {
+    if (samples[i].variant == variant) selected.push_back(i);
+  }
+  return selected;
+}
+
+/// The prefix of all samples of the step and the rank's even part of it (what does not divide goes to the leaves);
+/// nothing where it must not be split, which every rank finds alike.
+std::optional<PackedPrefix> split_prefix(const std::vector<TrainingSample>& samples,
+                                         const std::map<std::int64_t, Variant>& variants,
+                                         const std::vector<std::vector<std::size_t>>& dealt, std::int64_t rank,
+                                         const BatchOptions& options) {
+  const auto num_ranks = static_cast<std::int64_t>(dealt.size());
+  if (num_ranks == 1 || variants.size() != 1 || options.prompt_weight > 0.0) return {};
+  const std::int64_t rows = variants.begin()->second.prefix_tokens / num_ranks;
+  const std::size_t micro_batches = fill(samples, dealt[0], options).size();
+  const bool alike = std::ranges::all_of(
+      dealt, [&](const auto& share) { return fill(samples, share, options).size() == micro_batches; });
+  if (rows == 0 || micro_batches == 0 || !alike) return {};
+  return PackedPrefix{rows * num_ranks, PrefixPart{rank * rows, rows}};
+}
+
+PackedBatch pack_behind(const PackedPrefix& prefix, const std::vector<TrainingSample>& samples,
+                        const std::vector<std::size_t>& chosen, double prompt_weight) {
+  std::vector<std::span<const TokenId>> inputs;
+  for (const std::size_t i : chosen) inputs.push_back(inputs_of(samples[i].tokens));
+  PackedBatch batch = lay_out(inputs, prefix.tokens, prefix.part);
+  batch.samples = chosen;
+
+  const auto supervise = [&](std::int64_t row, TokenId target, double weight) {
+    batch.loss_rows.push_back(row);
+    batch.loss_targets.push_back(target);
+    batch.loss_weights.push_back(static_cast<float>(weight));
+  };
+  if (prompt_weight > 0.0) {  // each prefix token stands in for that of every leaf
+    for (std::int64_t i = 1; i < prefix.tokens; ++i) {
+      supervise(i - 1, inputs.front()[static_cast<std::size_t>(i)], prompt_weight * static_cast<double>(inputs.size()));
+    }
+  }
+  for (std::size_t leaf = 0; leaf < chosen.size(); ++leaf) {
+    const EncodedSample& sample = samples[chosen[leaf]].tokens;
+    const std::int64_t first = prompt_weight > 0.0 ? std::max<std::int64_t>(prefix.tokens, 1) : sample.answer_start;
+    for (std::int64_t i = first; i < size_of(sample); ++i) {
+      // Token i - 1 predicts token i: a row of the leaf, or the last one of the prefix.
+      const std::int64_t row = i - 1 < prefix.tokens ? i - 1 : batch.leaf_offsets[leaf] + i - 1 - prefix.tokens;
+      supervise(row, sample.ids[static_cast<std::size_t>(i)], i >= sample.answer_start ? 1.0 : prompt_weight);
+    }
+  }
+  return batch;
+}
+
 }  // namespace
 
 StepBatches BatchLoader::load(std::int64_t epoch, std::int64_t step) const {
@@ -159,14 +220,13 @@ StepBatches BatchLoader::load(std::int64_t epoch, std::int64_t step) const {
                          options_.prompt_weight * static_cast<double>(sample.answer_start - 1);
   }
   const auto variants = group_by_variant(samples_, chosen, options_.prefix_sharing);
-  const std::vector<std::size_t> mine = deal(samples_, variants, size_)[static_cast<std::size_t>(rank_)];
+  const std::vector<std::vector<std::size_t>> dealt = deal(samples_, variants, size_);
+  const std::vector<std::size_t>& mine = dealt[static_cast<std::size_t>(rank_)];
+  const std::optional<PackedPrefix> split = split_prefix(samples_, variants, dealt, rank_, options_);
   for (const auto& [name, variant] : variants) {
-    std::vector<std::size_t> of_variant;
-    for (const std::size_t i : mine) {
-      if (samples_[i].variant == name) of_variant.push_back(i);
-    }
-    for (const std::vector<std::size_t>& group : fill(samples_, of_variant, options_)) {
-      result.micro_batches.push_back(pack(samples_, group, options_.prefix_sharing, options_.prompt_weight));
+    for (const std::vector<std::size_t>& group : fill(samples_, of_variant(samples_, mine, name), options_)) {
+      result.micro_batches.push_back(split ? pack_behind(*split, samples_, group, 0.0)
+                                           : pack(samples_, group, options_.prefix_sharing, options_.prompt_weight));
       result.tokens.executed += result.micro_batches.back().executed_tokens();
     }
   }
@@ -192,36 +252,8 @@ std::int64_t shared_prefix_tokens(const std::vector<const EncodedSample*>& sampl
 PackedBatch pack(const std::vector<TrainingSample>& samples, const std::vector<std::size_t>& chosen, bool share,
                  double prompt_weight) {
   std::vector<const EncodedSample*> encoded;
-  std::vector<std::span<const TokenId>> inputs;
-  for (const std::size_t i : chosen) {
-    encoded.push_back(&samples[i].tokens);
-    inputs.push_back(inputs_of(samples[i].tokens));
-  }
-  const std::int64_t prefix = share ? shared_prefix_tokens(encoded) : 0;
-  PackedBatch batch = lay_out(inputs, prefix);
-  batch.samples = chosen;
-
-  const auto supervise = [&](std::int64_t row, TokenId target, double weight) {
-    batch.loss_rows.push_back(row);
-    batch.loss_targets.push_back(target);
-    batch.loss_weights.push_back(static_cast<float>(weight));
-  };
-  if (prompt_weight > 0.0 && prefix > 0) {  // each prefix token stands in for that of every leaf
-    for (std::int64_t i = 1; i < prefix; ++i) {
-      supervise(i - 1, encoded.front()->ids[static_cast<std::size_t>(i)],
-                prompt_weight * static_cast<double>(encoded.size()));
-    }
-  }
-  for (std::size_t leaf = 0; leaf < encoded.size(); ++leaf) {
-    const EncodedSample& sample = *encoded[leaf];
-    const std::int64_t first = prompt_weight > 0.0 ? std::max<std::int64_t>(prefix, 1) : sample.answer_start;
-    for (std::int64_t i = first; i < size_of(sample); ++i) {
-      // Token i - 1 predicts token i: a row of the leaf, or the last one of the prefix.
-      const std::int64_t row = i - 1 < prefix ? i - 1 : batch.leaf_offsets[leaf] + i - 1 - prefix;
-      supervise(row, sample.ids[static_cast<std::size_t>(i)], i >= sample.answer_start ? 1.0 : prompt_weight);
-    }
-  }
-  return batch;
+  for (const std::size_t i : chosen) encoded.push_back(&samples[i].tokens);
+  return pack_behind({share ? shared_prefix_tokens(encoded) : 0, {}}, samples, chosen, prompt_weight);
 }
 
 }  // namespace entune

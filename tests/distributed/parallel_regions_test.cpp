@@ -74,6 +74,23 @@ TEST_P(ParallelRegions, GatherAndScatterEqualDense) {
   }
 }
 
+TEST_P(ParallelRegions, GatherToRegionSumsWhatEveryRankDoesWithTheWhole) {
+  // y_r = tanh(x W) scaled for each rank in its own way; the losses of all ranks are added up.
+  const at::Tensor x = random({8, 3}, 9), w = random({3, 5}, 10), weight = random({8, 5}, 11);
+  const at::Tensor dense_x = leaf(x);
+  const at::Tensor y = at::tanh(at::matmul(dense_x, w)) * weight;
+  const double ranks = GetParam();
+  (y.sum() * (ranks * (ranks + 1) / 2)).backward();
+
+  spawn_ranks(GetParam(), [&](Communicator& group) {
+    const at::Tensor mine = leaf(part(x, 0, group));
+    const at::Tensor whole = gather_to_region(mine, group);
+    expect_close(whole, x, "gathered");
+    (at::tanh(at::matmul(whole, w)) * weight * (group.rank() + 1.0)).sum().backward();
+    expect_close(mine.grad(), part(dense_x.grad(), 0, group), "gradient of x");
+  });
+}
+
 TEST_P(ParallelRegions, BackwardLeavesTheIncomingGradientAlone) {
   // The two uses of y share one incoming gradient; a sum in place would corrupt the second.
   spawn_ranks(GetParam(), [&](Communicator& group) {
@@ -100,6 +117,7 @@ TEST(ParallelRegionsOfOne, AreFree) {
   EXPECT_TRUE(copy_to_region(x, *self).is_same(x));
   EXPECT_TRUE(reduce_from_region(x, *self).is_same(x));
   EXPECT_TRUE(gather_from_region(x, 0, *self).is_same(x));
+  EXPECT_TRUE(gather_to_region(x, *self).is_same(x));
   EXPECT_TRUE(scatter_to_region(x, 1, *self).is_same(x));
 }
 

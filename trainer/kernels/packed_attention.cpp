@@ -14,20 +14,35 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Rows [begin, begin + length) that attend causally among themselves.
+/// Query rows [begin, begin + length) and key rows [key_begin, key_begin + length) that attend causally among
+/// themselves; the queries also see the first `seen` rows of the prefix.
 struct Segment {
-  std::int64_t begin, length;
-  bool is_leaf;
+  std::int64_t begin, key_begin, length, seen;
 };
 
 std::vector<Segment> segments_of(const PackedLayout& layout) {
   std::vector<Segment> segments;
-  if (layout.prefix_tokens > 0) segments.push_back({0, layout.prefix_tokens, false});
+  if (layout.prefix_rows > 0) segments.push_back({0, layout.prefix_begin, layout.prefix_rows, layout.prefix_begin});
   for (std::size_t b = 0; b + 1 < layout.leaf_offsets.size(); ++b) {
     const std::int64_t begin = layout.leaf_offsets[b], length = layout.leaf_offsets[b + 1] - begin;
-    if (length > 0) segments.push_back({begin, length, true});
+    if (length > 0) segments.push_back({begin, begin + layout.keys_ahead(), length, layout.prefix_tokens});
   }
   return segments;
+}
+
+/// Query rows [begin, begin + length) that see the prefix's first `seen` rows beside what they see of their own.
+struct PrefixReaders {
+  std::int64_t begin, length, seen;
+};
+
+/// A part of the prefix reads the rows before it; all leaves together read the whole.
+std::vector<PrefixReaders> prefix_readers(const PackedLayout& layout) {
+  const std::int64_t suffix = layout.leaf_offsets.back() - layout.prefix_rows;
+  std::vector<PrefixReaders> readers;
+  if (layout.prefix_rows > 0 && layout.prefix_begin > 0)
+    readers.push_back({0, layout.prefix_rows, layout.prefix_begin});
+  if (layout.prefix_tokens > 0 && suffix > 0) readers.push_back({layout.prefix_rows, suffix, layout.prefix_tokens});
+  return readers;
 }
 
 /// Rows of [T, H, D] as the operators want them: [1, H, rows, D], a view.
@@ -51,24 +66,23 @@ struct Attended {
 at::ScalarType lse_type(const at::Tensor& q) { return q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
 Attended attend_merged(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
-  const std::vector<Segment> segments = segments_of(layout);
-  const std::int64_t prefix = layout.prefix_tokens, total = q.size(0), suffix = total - prefix;
-  Attended result{at::empty_like(q), at::empty({total, q.size(1)}, q.options().dtype(lse_type(q)))};
-  for (const Segment& s : segments) {
+  Attended result{at::empty_like(q), at::empty({q.size(0), q.size(1)}, q.options().dtype(lse_type(q)))};
+  for (const Segment& s : segments_of(layout)) {
     auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
-        rows(q, s.begin, s.length), rows(k, s.begin, s.length), rows(v, s.begin, s.length), 0.0, /*is_causal=*/true);
+        rows(q, s.begin, s.length), rows(k, s.key_begin, s.length), rows(v, s.key_begin, s.length), 0.0,
+        /*is_causal=*/true);
     result.out.narrow(0, s.begin, s.length).copy_(as_rows(out));
     result.lse.narrow(0, s.begin, s.length).copy_(lse[0].t());
   }
-  if (prefix > 0 && suffix > 0) {
-    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(rows(q, prefix, suffix), rows(k, 0, prefix),
-                                                                      rows(v, 0, prefix), 0.0, false);
-    at::Tensor leaf_out = result.out.narrow(0, prefix, suffix), leaf_lse = result.lse.narrow(0, prefix, suffix);
+  for (const PrefixReaders& r : prefix_readers(layout)) {
+    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(rows(q, r.begin, r.length), rows(k, 0, r.seen),
+                                                                      rows(v, 0, r.seen), 0.0, false);
+    at::Tensor own_out = result.out.narrow(0, r.begin, r.length), own_lse = result.lse.narrow(0, r.begin, r.length);
     const at::Tensor prefix_lse = lse[0].t();
-    // out = leaf + sigmoid(prefix_lse - leaf_lse) * (prefix - leaf): the softmax over both key sets.
-    const at::Tensor share = prefix_lse.sub(leaf_lse).sigmoid_().to(q.scalar_type()).unsqueeze(-1);
-    leaf_out.lerp_(as_rows(out), share);
-    at::logaddexp_out(leaf_lse, leaf_lse, prefix_lse);
+    // out = own + sigmoid(prefix_lse - own_lse) * (prefix - own): the softmax over both key sets.
+    const at::Tensor share = prefix_lse.sub(own_lse).sigmoid_().to(q.scalar_type()).unsqueeze(-1);
+    own_out.lerp_(as_rows(out), share);
+    at::logaddexp_out(own_lse, own_lse, prefix_lse);
   }
   return result;
 }
@@ -79,24 +93,24 @@ struct Gradients {
 
 Gradients attend_merged_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                  const Attended& merged, const PackedLayout& layout) {
-  const std::int64_t prefix = layout.prefix_tokens, suffix = q.size(0) - prefix;
-  Gradients g{at::empty_like(q), at::empty_like(k), at::empty_like(v)};
+  Gradients g{at::empty_like(q), at::zeros_like(k), at::zeros_like(v)};
   for (const Segment& s : segments_of(layout)) {
     auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        rows(grad, s.begin, s.length), rows(q, s.begin, s.length), rows(k, s.begin, s.length),
-        rows(v, s.begin, s.length), rows(merged.out, s.begin, s.length), lse_rows(merged.lse, s.begin, s.length), 0.0,
+        rows(grad, s.begin, s.length), rows(q, s.begin, s.length), rows(k, s.key_begin, s.length),
+        rows(v, s.key_begin, s.length), rows(merged.out, s.begin, s.length), lse_rows(merged.lse, s.begin, s.length),
+        0.0,
         /*is_causal=*/true);
     g.q.narrow(0, s.begin, s.length).copy_(as_rows(dq));
-    g.k.narrow(0, s.begin, s.length).copy_(as_rows(dk));
-    g.v.narrow(0, s.begin, s.length).copy_(as_rows(dv));
+    g.k.narrow(0, s.key_begin, s.length).copy_(as_rows(dk));
+    g.v.narrow(0, s.key_begin, s.length).copy_(as_rows(dv));
   }
-  if (prefix > 0 && suffix > 0) {
+  for (const PrefixReaders& r : prefix_readers(layout)) {
     auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        rows(grad, prefix, suffix), rows(q, prefix, suffix), rows(k, 0, prefix), rows(v, 0, prefix),
-        rows(merged.out, prefix, suffix), lse_rows(merged.lse, prefix, suffix), 0.0, false);
-    g.q.narrow(0, prefix, suffix).add_(as_rows(dq));
-    g.k.narrow(0, 0, prefix).add_(as_rows(dk));
-    g.v.narrow(0, 0, prefix).add_(as_rows(dv));
+        rows(grad, r.begin, r.length), rows(q, r.begin, r.length), rows(k, 0, r.seen), rows(v, 0, r.seen),
+        rows(merged.out, r.begin, r.length), lse_rows(merged.lse, r.begin, r.length), 0.0, false);
+    g.q.narrow(0, r.begin, r.length).add_(as_rows(dq));
+    g.k.narrow(0, 0, r.seen).add_(as_rows(dk));
+    g.v.narrow(0, 0, r.seen).add_(as_rows(dv));
   }
   return g;
 }
@@ -110,19 +124,19 @@ struct WindowedKeys {
 };
 
 WindowedKeys windowed_keys(const Segment& s, const PackedLayout& layout, const at::Tensor& q) {
-  const std::int64_t window = *layout.sliding_window, prefix = s.is_leaf ? layout.prefix_tokens : 0;
-  const std::int64_t begin = std::clamp<std::int64_t>(prefix - window + 1, 0, prefix);
-  const at::Tensor row = at::arange(prefix, prefix + s.length, at::kLong).unsqueeze(1);
-  const at::Tensor key = at::arange(begin, prefix + s.length, at::kLong).unsqueeze(0);
+  const std::int64_t window = *layout.sliding_window;
+  const std::int64_t begin = std::clamp<std::int64_t>(s.seen - window + 1, 0, s.seen);
+  const at::Tensor row = at::arange(s.seen, s.seen + s.length, at::kLong).unsqueeze(1);
+  const at::Tensor key = at::arange(begin, s.seen + s.length, at::kLong).unsqueeze(0);
   const at::Tensor distance = row.sub(key);
   const at::Tensor hidden = distance.lt(0).logical_or_(distance.ge(window));
   const at::Tensor mask = at::zeros(hidden.sizes(), at::TensorOptions(q.scalar_type()));
-  return {begin, prefix - begin, mask.masked_fill_(hidden, -std::numeric_limits<double>::infinity()).to(q.device())};
+  return {begin, s.seen - begin, mask.masked_fill_(hidden, -std::numeric_limits<double>::infinity()).to(q.device())};
 }
 
 at::Tensor with_prefix(const at::Tensor& x, const Segment& s, const WindowedKeys& keys) {
-  if (keys.prefix_length == 0) return rows(x, s.begin, s.length);
-  return at::cat({rows(x, keys.prefix_begin, keys.prefix_length), rows(x, s.begin, s.length)}, 2);
+  if (keys.prefix_length == 0) return rows(x, s.key_begin, s.length);
+  return at::cat({rows(x, keys.prefix_begin, keys.prefix_length), rows(x, s.key_begin, s.length)}, 2);
 }
 
 Attended attend_windowed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
@@ -148,7 +162,7 @@ Gradients attend_windowed_backward(const at::Tensor& grad, const at::Tensor& q, 
     g.q.narrow(0, s.begin, s.length).copy_(as_rows(dq));
     for (auto [total, part] : {std::pair{g.k, as_rows(dk)}, std::pair{g.v, as_rows(dv)}}) {
       total.narrow(0, keys.prefix_begin, keys.prefix_length).add_(part.narrow(0, 0, keys.prefix_length));
-      total.narrow(0, s.begin, s.length).add_(part.narrow(0, keys.prefix_length, s.length));
+      total.narrow(0, s.key_begin, s.length).add_(part.narrow(0, keys.prefix_length, s.length));
     }
   }
   return g;
@@ -156,14 +170,15 @@ Gradients attend_windowed_backward(const at::Tensor& grad, const at::Tensor& q, 
 
 class PackedAttention : public torch::autograd::Function<PackedAttention> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const PackedLayout& layout, const RotaryTables& rotary, at::Tensor q,
-                            at::Tensor k, const at::Tensor& v) {
-    rotate_(q, rotary, false);
-    rotate_(k, rotary, false);
+  static at::Tensor forward(AutogradContext* ctx, const PackedLayout& layout, const RotaryTables& query_rotary,
+                            const RotaryTables& key_rotary, at::Tensor q, at::Tensor k, const at::Tensor& v) {
+    rotate_(q, query_rotary, false);
+    rotate_(k, key_rotary, false);
     const Attended attended =
         layout.window_matters() ? attend_windowed(q, k, v, layout) : attend_merged(q, k, v, layout);
     // Detached handles: this function's own inputs, but changed in place since the graph saw them.
-    ctx->save_for_backward({q.detach(), k.detach(), v.detach(), attended.out, attended.lse, rotary.cos, rotary.sin});
+    ctx->save_for_backward({q.detach(), k.detach(), v.detach(), attended.out, attended.lse, query_rotary.cos,
+                            query_rotary.sin, key_rotary.cos, key_rotary.sin});
     keep_value(ctx, "layout", layout);
     return attended.out;
   }
@@ -173,10 +188,9 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
     const PackedLayout& layout = kept_value<PackedLayout>(ctx, "layout");
     const auto backward_of = layout.window_matters() ? attend_windowed_backward : attend_merged_backward;
     Gradients g = backward_of(grads[0], saved[0], saved[1], saved[2], Attended{saved[3], saved[4]}, layout);
-    const RotaryTables rotary{saved[5], saved[6]};
-    rotate_(g.q, rotary, true);
-    rotate_(g.k, rotary, true);
-    return {{}, {}, g.q, g.k, g.v};
+    rotate_(g.q, {saved[5], saved[6]}, true);
+    rotate_(g.k, {saved[7], saved[8]}, true);
+    return {{}, {}, {}, g.q, g.k, g.v};
   }
 };
 
@@ -190,9 +204,10 @@ bool PackedLayout::window_matters() const {
   return prefix_tokens + longest > *sliding_window;
 }
 
-at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const RotaryTables& rotary,
+at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const RotaryTables& query_rotary, const RotaryTables& key_rotary,
                             const PackedLayout& layout) {
-  return PackedAttention::apply(layout, rotary, q, k, v);
+  return PackedAttention::apply(layout, query_rotary, key_rotary, q, k, v);
 }
 
 }  // namespace entune

@@ -58,7 +58,7 @@ StepRecord Trainer::run_step() {
   model_.set_training(true);
   double loss_sum = 0.0;
   for (const PackedBatch& micro_batch : work.micro_batches) {
-    const at::Tensor loss = model_.loss_sum(micro_batch);
+    const at::Tensor loss = model_.loss_sum(micro_batch, &mesh_.axis(MeshAxis::data));
     loss.backward();
     loss_sum += loss.item<float>();
   }
@@ -108,7 +108,8 @@ double mean_loss(DecoderModel& model, const std::vector<TrainingSample>& samples
   model.set_training(false);
   const at::NoGradGuard no_grad;
   double loss_sum = 0.0;
-  for (const PackedBatch& micro_batch : work.micro_batches) loss_sum += model.loss_sum(micro_batch).item<float>();
+  for (const PackedBatch& micro_batch : work.micro_batches)
+    loss_sum += model.loss_sum(micro_batch, &data).item<float>();
   return sum_over(data, loss_sum) / work.weight_sum;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "distributed/parallel_regions.h"
 #include "trainer/kernels/rms_norm.h"
 
 namespace entune {
@@ -96,15 +97,23 @@ Residual DecoderBlock::finish(at::Tensor x, at::Tensor attended, const at::Tenso
 
 Residual DecoderBlock::forward(const Residual& input, const BatchContext& batch, const at::Tensor& rows) const {
   at::Tensor x;
-  const Heads h = heads(x, input, batch.dropout_seed);
-  return finish(x, packed_attention(h.q, h.k, h.v, batch.rotary, batch.layout), rows, batch.dropout_seed);
+  Heads h = heads(x, input, batch.dropout_seed);
+  if (batch.prefix_group != nullptr) {
+    const std::int64_t here = batch.layout.prefix_rows;
+    for (at::Tensor* t : {&h.k, &h.v}) {
+      const at::Tensor prefix = gather_to_region(t->narrow(0, 0, here), *batch.prefix_group);
+      *t = at::cat({prefix, t->narrow(0, here, t->size(0) - here)});
+    }
+  }
+  const at::Tensor attended = packed_attention(h.q, h.k, h.v, batch.rotary, batch.key_rotary, batch.layout);
+  return finish(x, attended, rows, batch.dropout_seed);
 }
 
 Residual DecoderBlock::prefill(const Residual& input, const BatchContext& batch, const at::Tensor& rows,
                                at::Tensor& keys, at::Tensor& values) const {
   at::Tensor x;
   const Heads h = heads(x, input, std::nullopt);
-  const at::Tensor attended = packed_attention(h.q, h.k, h.v, batch.rotary, batch.layout);
+  const at::Tensor attended = packed_attention(h.q, h.k, h.v, batch.rotary, batch.key_rotary, batch.layout);
   keys = h.k;  // rotated in place by packed_attention
   values = h.v;
   return finish(x, attended, rows, std::nullopt);

@@ -18,7 +18,9 @@ namespace entune {
 /// What the blocks need to know of the batch that passes through them.
 struct BatchContext {
   PackedLayout layout;
-  RotaryTables rotary;
+  RotaryTables rotary;                   ///< of the batch's rows
+  RotaryTables key_rotary;               ///< of the keys: the same, but for a prefix of which a part stands here
+  Communicator* prefix_group = nullptr;  ///< ranks that hold the prefix's parts, in order; null: it stands here whole
   std::optional<std::uint64_t> dropout_seed;  ///< absent: no dropout
 };
 

@@ -63,10 +63,26 @@ struct DecoderModel::Impl {
     return vocab_parallel_embedding(ids, embedding.value, config.vocab_size, embedding.shard, group);
   }
 
-  std::shared_ptr<BatchContext> context(const PackedBatch& batch) const {
+  std::shared_ptr<BatchContext> context(const PackedBatch& batch, Communicator* prefix_group = nullptr) const {
     auto result = std::make_shared<BatchContext>();
     result->layout = {batch.prefix_tokens, batch.leaf_offsets, config.sliding_window};
-    result->rotary = rotary_tables(index_tensor(batch.positions), config.head_dim, config.rope_theta);
+    const at::Tensor positions = index_tensor(batch.positions);
+    result->rotary = rotary_tables(positions, config.head_dim, config.rope_theta);
+    result->key_rotary = result->rotary;
+    if (!batch.prefix_part) return result;
+
+    const PrefixPart part = *batch.prefix_part;
+    TORCH_CHECK(prefix_group != nullptr && part.rows * prefix_group->size() == batch.prefix_tokens &&
+                    part.begin == part.rows * prefix_group->rank(),
+                "expected the ranks that hold the other parts of a prefix of ", batch.prefix_tokens, " tokens, found ",
+                part.rows, " rows from ", part.begin, " on and a group of ",
+                prefix_group == nullptr ? 0 : prefix_group->size());
+    result->prefix_group = prefix_group;
+    result->layout.prefix_begin = part.begin;
+    result->layout.prefix_rows = part.rows;
+    const at::Tensor leaves = positions.narrow(0, part.rows, positions.size(0) - part.rows);
+    const at::Tensor key_positions = at::cat({at::arange(batch.prefix_tokens, leaves.options()), leaves});
+    result->key_rotary = rotary_tables(key_positions, config.head_dim, config.rope_theta);
     return result;
   }
 
@@ -80,8 +96,8 @@ struct DecoderModel::Impl {
   }
 
   /// Final hidden states, normalized, of these rows of the batch: [N, C].
-  at::Tensor hidden(const PackedBatch& batch, const at::Tensor& rows) {
-    const std::shared_ptr<BatchContext> context = this->context(batch);
+  at::Tensor hidden(const PackedBatch& batch, const at::Tensor& rows, Communicator* prefix_group = nullptr) {
+    const std::shared_ptr<BatchContext> context = this->context(batch, prefix_group);
     context->dropout_seed = dropout_seed(batch);
     const bool checkpoint = options.checkpointing == ActivationCheckpointing::full && at::GradMode::is_enabled();
     Residual residual{embed(index_tensor(batch.token_ids)), {}};
@@ -150,9 +166,9 @@ void DecoderModel::initialize_random(std::uint64_t seed) {
   initialize_lora(seed);
 }
 
-at::Tensor DecoderModel::loss_sum(const PackedBatch& batch) {
+at::Tensor DecoderModel::loss_sum(const PackedBatch& batch, Communicator* prefix_group) {
   const at::Tensor rows = index_tensor(batch.loss_rows);
-  const at::Tensor hidden = impl_->hidden(batch, rows);
+  const at::Tensor hidden = impl_->hidden(batch, rows, prefix_group);
   const Parameter& head = impl_->head_parameter();
   const at::Tensor weights = at::tensor(batch.loss_weights, at::TensorOptions(at::kFloat));
   return vocab_parallel_cross_entropy(hidden, head.value, index_tensor(batch.loss_targets), weights,

@@ -73,7 +73,11 @@ class DecoderModel {
 
   /// sum_i loss_weights[i] * -log p(loss_targets[i] | row loss_rows[i]): a float32 scalar, differentiable, equal on
   /// every tensor rank. Rows that carry no loss never reach the head.
-  at::Tensor loss_sum(const PackedBatch& batch);
+  ///
+  /// A batch with a part of the prefix (PackedBatch::prefix_part) needs the `prefix_group` of those who have the
+  /// others, in rank order: a collective call then, in the backward too. Each rank's gradients hold what its rows add
+  /// to the sum of all their losses.
+  at::Tensor loss_sum(const PackedBatch& batch, Communicator* prefix_group = nullptr);
   /// Logits of the given rows of the packed batch: [N, V] float32, whole on every tensor rank. Not differentiable.
   at::Tensor logits(const PackedBatch& batch, const std::vector<std::int64_t>& rows);
 

@@ -197,6 +197,87 @@ TEST(BatchLoader, SharingTeachesTheSameAsPlain) {
   }
 }
 
+/// A micro-batch as it would be with the whole prefix, whose other parts stand in the other ranks' micro-batches.
+PackedBatch with_whole_prefix(const PackedBatch& mine, const std::vector<const PackedBatch*>& of_all_ranks) {
+  PackedBatch whole = mine;
+  whole.prefix_part.reset();
+  const std::int64_t here = mine.prefix_rows(), added = mine.prefix_tokens - here;
+  std::vector<std::int64_t> ids, positions;
+  for (const PackedBatch* batch : of_all_ranks) {
+    ids.insert(ids.end(), batch->token_ids.begin(), batch->token_ids.begin() + batch->prefix_rows());
+    positions.insert(positions.end(), batch->positions.begin(), batch->positions.begin() + batch->prefix_rows());
+  }
+  whole.token_ids.erase(whole.token_ids.begin(), whole.token_ids.begin() + here);
+  whole.token_ids.insert(whole.token_ids.begin(), ids.begin(), ids.end());
+  whole.positions.erase(whole.positions.begin(), whole.positions.begin() + here);
+  whole.positions.insert(whole.positions.begin(), positions.begin(), positions.end());
+  for (std::int64_t& offset : whole.leaf_offsets) offset += added;
+  for (std::int64_t& row : whole.loss_rows) row += added;
+  return whole;
+}
+
+TEST(BatchLoader, RanksThatShareOnePrefixComputeAPartEach) {
+  const std::vector<TrainingSample> samples = random_samples(24, 1, 9);
+  const BatchOptions options{.global_batch = 24, .micro_batch_tokens = 100};
+  const std::vector<Prediction> alone = predictions(BatchLoader(samples, options, 3, 0, 1).load(0, 0), samples);
+  for (const std::int64_t size : {2, 3, 5}) {
+    std::vector<StepBatches> ranks;
+    for (std::int64_t rank = 0; rank < size; ++rank)
+      ranks.push_back(BatchLoader(samples, options, 3, rank, size).load(0, 0));
+    std::vector<Prediction> all;
+    for (std::size_t i = 0; i < ranks[0].micro_batches.size(); ++i) {
+      std::vector<const PackedBatch*> together;
+      for (const StepBatches& rank : ranks) {
+        ASSERT_EQ(rank.micro_batches.size(), ranks[0].micro_batches.size());
+        together.push_back(&rank.micro_batches[i]);
+      }
+      for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+        const PackedBatch& batch = *together[rank];
+        ASSERT_TRUE(batch.prefix_part) << size << " ranks";
+        EXPECT_EQ(batch.prefix_tokens,
+                  20 / size * size);  // the instructions; what does not divide stands in the leaves
+        EXPECT_EQ(batch.prefix_part->rows, 20 / size);
+        EXPECT_EQ(batch.prefix_part->begin, static_cast<std::int64_t>(rank) * (20 / size));
+        const std::vector<Prediction> some = predictions(with_whole_prefix(batch, together), samples);
+        all.insert(all.end(), some.begin(), some.end());
+      }
+    }
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(all, alone);
+  }
+}
+
+TEST(BatchLoader, LeavesThePrefixWholeWhereRanksCannotShareIt) {
+  const auto split = [](const std::vector<TrainingSample>& samples, BatchOptions options, std::int64_t size) {
+    bool any = false;
+    for (std::int64_t rank = 0; rank < size; ++rank) {
+      for (const PackedBatch& batch : BatchLoader(samples, options, 3, rank, size).load(0, 0).micro_batches)
+        any = any || batch.prefix_part.has_value();
+    }
+    return any;
+  };
+  const BatchOptions options{.global_batch = 24, .micro_batch_tokens = 4000};
+  const std::vector<TrainingSample> samples = random_samples(24, 1, 9);
+  EXPECT_TRUE(split(samples, options, 2));
+  EXPECT_FALSE(split(samples, options, 1));
+  EXPECT_FALSE(split(samples, options, 21));                  // a prefix of 20 tokens
+  EXPECT_FALSE(split(random_samples(24, 2, 9), options, 2));  // two label lists
+  EXPECT_FALSE(split(random_samples(3, 1, 9), options, 4));   // a rank without a sample
+  BatchOptions other = options;
+  other.prefix_sharing = false;
+  EXPECT_FALSE(split(samples, other, 2));
+  other = options;
+  other.prompt_weight = 0.1;
+  EXPECT_FALSE(split(samples, other, 2));
+  // Three long samples and one short: one rank has two micro-batches, the other one.
+  const std::vector<TokenId> prompt = {1, 2, 3, 4, 5, 6};
+  const std::vector<TrainingSample> uneven = {sample(prompt, std::vector<TokenId>(40, 7)),
+                                              sample(prompt, std::vector<TokenId>(30, 7)),
+                                              sample(prompt, std::vector<TokenId>(29, 7))};
+  EXPECT_FALSE(split(uneven, {.global_batch = 3, .micro_batch_tokens = 50}, 2));
+  EXPECT_TRUE(split(uneven, {.global_batch = 3, .micro_batch_tokens = 100}, 2));
+}
+
 TEST(BatchLoader, BalancesTheRanks) {
   const std::vector<TrainingSample> samples = random_samples(64, 1, 21);
   const BatchOptions options{.global_batch = 64, .micro_batch_tokens = 4096};

@@ -237,13 +237,14 @@ struct AttentionCase {
 };
 
 PackedLayout layout_of(const AttentionCase& c) {
-  PackedLayout layout{c.prefix, {c.prefix}, c.window};
+  PackedLayout layout{.prefix_tokens = c.prefix, .leaf_offsets = {c.prefix}, .sliding_window = c.window};
   for (const std::int64_t length : c.leaves) layout.leaf_offsets.push_back(layout.leaf_offsets.back() + length);
   return layout;
 }
 
-at::Tensor positions_of(const PackedLayout& layout) {
-  std::vector<at::Tensor> parts = {at::arange(layout.prefix_tokens, at::kLong)};
+/// Positions of the rows, of which the first are prefix_rows of the prefix from prefix_begin on.
+at::Tensor positions_of(const PackedLayout& layout, std::int64_t prefix_begin, std::int64_t prefix_rows) {
+  std::vector<at::Tensor> parts = {at::arange(prefix_begin, prefix_begin + prefix_rows, at::kLong)};
   for (std::size_t b = 0; b + 1 < layout.leaf_offsets.size(); ++b) {
     parts.push_back(at::arange(layout.leaf_offsets[b + 1] - layout.leaf_offsets[b], at::kLong) + layout.prefix_tokens);
   }
@@ -275,9 +276,9 @@ TEST_P(KernelsByType, PackedAttentionIsDenseMaskedAttention) {
     const std::int64_t total = layout.leaf_offsets.back();
     Leaf q({total, c.heads, kDim}, GetParam()), k({total, c.kv_heads, kDim}, GetParam()),
         v({total, c.kv_heads, kDim}, GetParam());
-    const at::Tensor positions = positions_of(layout);
-    const at::Tensor out =
-        packed_attention(q.value.clone(), k.value.clone(), v.value, rotary_tables(positions, kDim, 100.0), layout);
+    const at::Tensor positions = positions_of(layout, 0, c.prefix);
+    const RotaryTables tables = rotary_tables(positions, kDim, 100.0);
+    const at::Tensor out = packed_attention(q.value.clone(), k.value.clone(), v.value, tables, tables, layout);
     const at::Tensor expected = packed_attention_reference(plain_rotary(q.wide, positions, 100.0),
                                                            plain_rotary(k.wide, positions, 100.0), v.wide, layout);
     backward({out}, {expected});
@@ -288,11 +289,48 @@ TEST_P(KernelsByType, PackedAttentionIsDenseMaskedAttention) {
   }
 }
 
+TEST_P(KernelsByType, PackedAttentionWithAPartOfThePrefixIsItsRowsOfTheWhole) {
+  constexpr std::int64_t kDim = 16;
+  for (const AttentionCase& c : kAttentionCases) {
+    for (const std::int64_t begin : {std::int64_t{0}, c.prefix / 2}) {
+      const std::int64_t rows = c.prefix / 2;
+      if (rows == 0) continue;
+      SCOPED_TRACE(testing::Message() << c.heads << "/" << c.kv_heads << " heads, prefix " << c.prefix << " from "
+                                      << begin << ", " << c.leaves.size() << " leaves, window "
+                                      << c.window.value_or(-1));
+      PackedLayout layout = layout_of(c);
+      const PackedLayout whole = layout;
+      for (std::int64_t& offset : layout.leaf_offsets) offset -= c.prefix - rows;
+      layout.prefix_begin = begin;
+      layout.prefix_rows = rows;
+      const std::int64_t total = whole.leaf_offsets.back(), suffix = total - c.prefix;
+      Leaf q({rows + suffix, c.heads, kDim}, GetParam()), k({total, c.kv_heads, kDim}, GetParam()),
+          v({total, c.kv_heads, kDim}, GetParam());
+      const at::Tensor positions = positions_of(layout, begin, rows), key_positions = positions_of(whole, 0, c.prefix);
+      const at::Tensor out =
+          packed_attention(q.value.clone(), k.value.clone(), v.value, rotary_tables(positions, kDim, 100.0),
+                           rotary_tables(key_positions, kDim, 100.0), layout);
+      // The whole by the dense mask, queries elsewhere in the prefix being zero; these rows of it.
+      const at::Tensor dense_q =
+          at::cat({at::zeros({begin, c.heads, kDim}, at::kDouble), q.wide.narrow(0, 0, rows),
+                   at::zeros({c.prefix - begin - rows, c.heads, kDim}, at::kDouble), q.wide.narrow(0, rows, suffix)});
+      const at::Tensor dense = packed_attention_reference(plain_rotary(dense_q, key_positions, 100.0),
+                                                          plain_rotary(k.wide, key_positions, 100.0), v.wide, whole);
+      const at::Tensor expected = at::cat({dense.narrow(0, begin, rows), dense.narrow(0, c.prefix, suffix)});
+      backward({out}, {expected});
+      expect_close(out, expected, tolerance(GetParam()), "out");
+      q.expect_same_gradient(2 * tolerance(GetParam()), "dq");
+      k.expect_same_gradient(2 * tolerance(GetParam()), "dk");
+      v.expect_same_gradient(2 * tolerance(GetParam()), "dv");
+    }
+  }
+}
+
 TEST_F(Kernels, PackedAttentionIsExactInFloat64) {
   const PackedLayout layout = layout_of(kAttentionCases[0]);
   Leaf q({91, 9, 16}, at::kDouble), k({91, 3, 16}, at::kDouble), v({91, 3, 16}, at::kDouble);
   const RotaryTables tables = rotary_tables(at::zeros({91}, at::kLong), 16, 100.0);  // no rotation
-  const at::Tensor out = packed_attention(q.value.clone(), k.value.clone(), v.value, tables, layout);
+  const at::Tensor out = packed_attention(q.value.clone(), k.value.clone(), v.value, tables, tables, layout);
   const at::Tensor expected = packed_attention_reference(q.wide, k.wide, v.wide, layout);
   backward({out}, {expected});
   expect_close(out, expected, 1e-13, "out");

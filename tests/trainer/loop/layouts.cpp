@@ -86,7 +86,8 @@ std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const Bat
     if (parameter.value.requires_grad() && parameter.partial_gradient) partial.push_back(parameter.value);
   }
   const StepBatches work = loader.load(0, 0);
-  for (const PackedBatch& micro_batch : work.micro_batches) model.loss_sum(micro_batch).backward();
+  for (const PackedBatch& micro_batch : work.micro_batches)
+    model.loss_sum(micro_batch, &mesh.axis(MeshAxis::data)).backward();
   GradientReducer(partial, mesh.axis(MeshAxis::tensor)).reduce();
   GradientReducer(model.trainable_parameters(), mesh.axis(MeshAxis::data), 1 << 12).reduce();
   std::map<std::string, at::Tensor> gradients;
@@ -108,6 +109,7 @@ TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout) {
   DeviceMesh mesh(world, layout.data, layout.tensor);
   ModelOptions options;
   options.train_base = layout.full;
+  if (layout.checkpointing) options.checkpointing = ActivationCheckpointing::full;
   if (!layout.full) {
     options.lora =
         LoraOptions{.rank = 4,
@@ -133,6 +135,8 @@ TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout) {
     trace.parameter_bytes += bytes;
     if (parameter.shard.dim < 0) trace.replicated_bytes += bytes;
   }
+  for (const PackedBatch& batch : loader.load(0, 0).micro_batches)
+    trace.split_prefix = trace.split_prefix || batch.prefix_part.has_value();
   trace.gradients = first_gradients(model, loader, mesh);
   TrainerOptions training;
   training.epochs = 2;

@@ -16,6 +16,7 @@ struct TrainingTrace {
   std::vector<double> gradient_norms;
   std::map<std::string, at::Tensor> gradients;      ///< whole gradients of the first step, by parameter name
   std::map<std::string, at::Tensor> first_updates;  ///< what the first step added to each parameter of this rank
+  bool split_prefix = false;                        ///< whether a micro-batch held a part of the prefix
   std::int64_t parameter_bytes = 0;                 ///< held by this rank
   std::int64_t replicated_bytes = 0;                ///< of these, what every rank of the tensor axis holds
 };
@@ -25,6 +26,7 @@ struct LayoutCase {
   int tensor = 1;
   bool full = false;  ///< full fine-tuning instead of LoRA
   bool prefix_sharing = true;
+  bool checkpointing = false;
 };
 
 /// Four steps on `world`, whose size is data * tensor. Same model, samples and order whatever the layout.

@@ -15,12 +15,14 @@ class Layouts : public testing::TestWithParam<LayoutCase> {};
 TEST_P(Layouts, GiveTheLossesAndGradientsOfOneRank) {
   LayoutCase alone = GetParam();
   alone.data = alone.tensor = 1;
+  alone.checkpointing = false;
   const auto self = make_self_communicator();
   const TrainingTrace expected = train_tiny_model(*self, alone);
   ASSERT_EQ(expected.losses.size(), 4u);
   spawn_ranks(GetParam().data * GetParam().tensor, [&](Communicator& world) {
     const TrainingTrace actual = train_tiny_model(world, GetParam());
     EXPECT_EQ(difference(expected, actual), "");
+    EXPECT_EQ(actual.split_prefix, GetParam().data > 1 && GetParam().prefix_sharing);
     // A rank holds its part of what is sharded (the vocabulary's padding aside) and all of what is replicated.
     const std::int64_t sharded = expected.parameter_bytes - actual.replicated_bytes;
     const std::int64_t padding = GetParam().tensor * 32 * 4;
@@ -31,11 +33,12 @@ TEST_P(Layouts, GiveTheLossesAndGradientsOfOneRank) {
 INSTANTIATE_TEST_SUITE_P(DataTimesTensor, Layouts,
                          testing::Values(LayoutCase{2, 1}, LayoutCase{1, 2}, LayoutCase{2, 2}, LayoutCase{4, 2},
                                          LayoutCase{1, 4}, LayoutCase{2, 1, true}, LayoutCase{1, 2, true},
-                                         LayoutCase{2, 2, true}, LayoutCase{2, 2, false, false}),
+                                         LayoutCase{2, 2, true}, LayoutCase{2, 2, false, false},
+                                         LayoutCase{2, 1, false, true, true}, LayoutCase{2, 2, true, true, true}),
                          [](const testing::TestParamInfo<LayoutCase>& info) {
                            const LayoutCase& c = info.param;
                            return std::to_string(c.data) + "x" + std::to_string(c.tensor) + (c.full ? "Full" : "Lora") +
-                                  (c.prefix_sharing ? "Shared" : "Plain");
+                                  (c.prefix_sharing ? "Shared" : "Plain") + (c.checkpointing ? "Checkpointed" : "");
                          });
 
 TEST(Training, SharedPrefixGivesThePlainLossesAndGradients) {
