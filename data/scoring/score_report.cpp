@@ -125,18 +125,21 @@ json health_to_json(const HealthCounts& health) {
   return result;
 }
 
-/// The F1 of one reading in the order in which they are reported: the schemes, then the labels.
-std::vector<F1Counts> f1_row(const SpanCounts& counts, const std::vector<std::string>& labels) {
+/// What is scored by label: each of `names`, and the sum of `held_out`.
+struct ReportedLabels {
+  std::vector<std::string> names, held_out;
+};
+
+/// The F1 of one reading in the order in which they are reported: the schemes, the labels, the sum of held-out labels.
+std::vector<F1Counts> f1_row(const SpanCounts& counts, const ReportedLabels& labels) {
   std::vector<F1Counts> row;
   for (Scheme scheme : kSchemes) row.push_back(f1_counts(counts.scheme(scheme)));
-  for (const std::string& label : labels) {
-    const auto found = counts.labels.find(label);
-    row.push_back(found == counts.labels.end() ? F1Counts{} : f1_counts(found->second));
-  }
+  for (const std::string& label : labels.names) row.push_back(f1_counts(counts_over(counts, {label})));
+  row.push_back(f1_counts(counts_over(counts, labels.held_out)));
   return row;
 }
 
-std::vector<F1Counts> f1_row(const DocumentScore& document, const std::vector<std::string>& labels) {
+std::vector<F1Counts> f1_row(const DocumentScore& document, const ReportedLabels& labels) {
   std::vector<F1Counts> row = f1_row(document.raw, labels);
   const std::vector<F1Counts> repaired = f1_row(document.repaired, labels);
   row.insert(row.end(), repaired.begin(), repaired.end());
@@ -144,8 +147,7 @@ std::vector<F1Counts> f1_row(const DocumentScore& document, const std::vector<st
   return row;
 }
 
-std::vector<std::vector<F1Counts>> f1_rows(const std::vector<DocumentScore>& documents,
-                                           const std::vector<std::string>& labels) {
+std::vector<std::vector<F1Counts>> f1_rows(const std::vector<DocumentScore>& documents, const ReportedLabels& labels) {
   std::vector<std::vector<F1Counts>> rows;
   for (const auto& group : group_documents(documents)) {
     std::vector<F1Counts> sum;
@@ -187,11 +189,11 @@ std::vector<std::string> label_names(const LabelList& labels, const DocumentScor
 json score_report(const std::vector<DocumentScore>& documents, const LabelList& labels,
                   const ScoreReportOptions& options) {
   const DocumentScore sum = pooled(documents);
-  const std::vector<std::string> names = label_names(labels, sum);
-  const std::vector<std::vector<F1Counts>> rows = f1_rows(documents, names);
+  const ReportedLabels reported{.names = label_names(labels, sum), .held_out = options.held_out};
+  const std::vector<std::vector<F1Counts>> rows = f1_rows(documents, reported);
   std::vector<std::optional<Interval>> intervals = f1_intervals(
       rows, {.samples = options.bootstrap_samples, .confidence = options.confidence, .seed = options.seed});
-  intervals.resize(2 * (kNumSchemes + names.size()) + 1);
+  intervals.resize(2 * (kNumSchemes + reported.names.size() + 1) + 1);
 
   json report = {{"documents", documents.size()},
                  {"groups", rows.size()},
@@ -211,12 +213,13 @@ json score_report(const std::vector<DocumentScore>& documents, const LabelList& 
     report[reading]["macro_10"] = macro_to_json(counts->labels, 10);
     report[reading]["duplicates"] = counts->duplicates;
     report[per_label] = json::object();
-    for (const std::string& name : names) {
-      const auto found = counts->labels.find(name);
-      report[per_label][name] =
-          label_to_json(found == counts->labels.end() ? LabelCounts{} : found->second, *interval++);
-    }
+    for (const std::string& name : reported.names)
+      report[per_label][name] = label_to_json(counts_over(*counts, {name}), *interval++);
+    const std::optional<Interval> held_out_interval = *interval++;
+    if (!options.held_out.empty())
+      report["held_out"][reading] = label_to_json(counts_over(*counts, options.held_out), held_out_interval);
   }
+  if (!options.held_out.empty()) report["held_out"]["labels"] = options.held_out;
   return report;
 }
 

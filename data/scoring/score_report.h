@@ -13,6 +13,7 @@ struct ScoreReportOptions {
   std::int64_t bootstrap_samples = 1000;  ///< 0: no intervals
   double confidence = 0.95;
   std::uint64_t seed = 1;
+  std::vector<std::string> held_out = {};  ///< labels kept out of training, of which a sum is wanted
 };
 
 /// The scores of one cell on one split: what summary.json keeps at cells[].scores.<split>. Undefined numbers are null.
@@ -28,6 +29,7 @@ struct ScoreReportOptions {
 ///   per_label, per_label_repaired
 ///     <LABEL>                         strict support, predicted, tp, fp, fn, precision, recall, f1, f1_low, f1_high;
 ///                                     every label of the list, and any other that occurs
+///   held_out                          where some are: labels, their names; raw, repaired: their sum, as a label above
 ///   errors, errors_repaired           boundary, type, boundary_and_type, missed, spurious, offset_wrong_value_right
 ///   leak, leak_repaired               character_leak_rate, document_leak_rate, surface_leak_rate; untyped {precision,
 ///                                     recall, f1, f2} over characters; the counts behind them

@@ -69,6 +69,15 @@ std::string_view name_of(Scheme scheme) {
   return kNames[static_cast<std::size_t>(scheme)];
 }
 
+LabelCounts counts_over(const SpanCounts& counts, const std::vector<std::string>& labels) {
+  LabelCounts sum;
+  for (const std::string& label : labels) {
+    const auto found = counts.labels.find(label);
+    if (found != counts.labels.end()) sum += found->second;
+  }
+  return sum;
+}
+
 SpanCounts score_spans(const Example& gold, const std::vector<Entity>& predicted,
                        const std::vector<std::string>& unplaced) {
   const std::u32string text = code_points_of(gold.text);

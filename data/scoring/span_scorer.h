@@ -89,6 +89,9 @@ struct SpanCounts {
   friend bool operator==(const SpanCounts&, const SpanCounts&) = default;
 };
 
+/// The strict counts of these labels together.
+LabelCounts counts_over(const SpanCounts& counts, const std::vector<std::string>& labels);
+
 /// Scores predicted spans of one document (notes on scoring: the definitions are in docs of each struct above).
 /// Gold and prediction are treated alike: white space at a span's edges is trimmed, then empty spans and repetitions
 /// are dropped. Strict counts are set counts on (start, end, label), so nested and overlapping gold is allowed. The

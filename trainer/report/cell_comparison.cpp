@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -58,8 +59,31 @@ void require_same_texts(const std::vector<Side>& sides, const std::string& split
   }
 }
 
+/// What is compared: an F1 of one reading.
+struct Metric {
+  std::string name;
+  std::function<F1Counts(const SpanCounts&)> counts;
+};
+
+std::vector<Metric> metrics_of(const ComparisonOptions& options) {
+  std::vector<Metric> metrics;
+  for (const Scheme scheme : options.schemes) {
+    metrics.push_back({fmt::format("{}_f1", name_of(scheme)), [scheme](const SpanCounts& all) {
+                         const SchemeCounts& c = all.scheme(scheme);
+                         return F1Counts{c.credit_halves(), c.possible(), c.actual()};
+                       }});
+  }
+  if (!options.held_out.empty()) {
+    metrics.push_back({"held_out_f1", [&options](const SpanCounts& all) {
+                         const LabelCounts c = counts_over(all, options.held_out);
+                         return F1Counts{2 * c.correct, c.support, c.predicted};
+                       }});
+  }
+  return metrics;
+}
+
 /// F1 counts by group, summed over the runs and multiplied by `weight`.
-std::vector<F1Counts> counts_of(const Side& side, SpanCounts DocumentScore::*reading, Scheme scheme,
+std::vector<F1Counts> counts_of(const Side& side, SpanCounts DocumentScore::*reading, const Metric& metric,
                                 std::int64_t weight) {
   std::vector<F1Counts> sums;
   for (const NamedDocuments* run : side.runs) {
@@ -67,24 +91,24 @@ std::vector<F1Counts> counts_of(const Side& side, SpanCounts DocumentScore::*rea
     sums.resize(groups.size());
     for (std::size_t g = 0; g < groups.size(); ++g) {
       for (const DocumentScore* document : groups[g]) {
-        const SchemeCounts& counts = (document->*reading).scheme(scheme);
-        sums[g] += {weight * counts.credit_halves(), weight * counts.possible(), weight * counts.actual()};
+        const F1Counts counts = metric.counts(document->*reading);
+        sums[g] += {weight * counts.credit_halves, weight * counts.possible, weight * counts.actual};
       }
     }
   }
   return sums;
 }
 
-json compare(const Side& a, const Side& b, SpanCounts DocumentScore::*reading, Scheme scheme,
+json compare(const Side& a, const Side& b, SpanCounts DocumentScore::*reading, const Metric& metric,
              const ComparisonOptions& options) {
   // As many runs on either side: else a side with more of them would outweigh the other where they mix.
-  const std::vector<F1Counts> counts_a = counts_of(a, reading, scheme, std::ssize(b.runs));
-  const std::vector<F1Counts> counts_b = counts_of(b, reading, scheme, std::ssize(a.runs));
+  const std::vector<F1Counts> counts_a = counts_of(a, reading, metric, std::ssize(b.runs));
+  const std::vector<F1Counts> counts_b = counts_of(b, reading, metric, std::ssize(a.runs));
   F1Counts sum_a, sum_b;
   for (const F1Counts& counts : counts_a) sum_a += counts;
   for (const F1Counts& counts : counts_b) sum_b += counts;
 
-  json row = {{"a", a.name},           {"b", b.name},    {"metric", fmt::format("{}_f1", name_of(scheme))},
+  json row = {{"a", a.name},           {"b", b.name},    {"metric", metric.name},
               {"difference", nullptr}, {"low", nullptr}, {"high", nullptr}};
   if (const auto f1_a = sum_a.f1(), f1_b = sum_b.f1(); f1_a && f1_b) row["difference"] = *f1_a - *f1_b;
   if (const auto interval = f1_difference_interval(
@@ -104,6 +128,7 @@ json compare_cells(const std::vector<NamedDocuments>& cells, const ComparisonOpt
   for (const NamedDocuments& cell : cells) {
     if (std::find(splits.begin(), splits.end(), cell.split) == splits.end()) splits.push_back(cell.split);
   }
+  const std::vector<Metric> metrics = metrics_of(options);
   json comparisons = json::array();
   for (const std::string& split : splits) {
     const std::vector<Side> sides = sides_of(cells, split);
@@ -112,10 +137,10 @@ json compare_cells(const std::vector<NamedDocuments>& cells, const ComparisonOpt
     std::vector<double> p_values;
     for (std::size_t i = 0; i < sides.size(); ++i) {
       for (std::size_t j = i + 1; j < sides.size(); ++j) {
-        for (const Scheme scheme : options.schemes) {
+        for (const Metric& metric : metrics) {
           for (const auto& [reading, counts] :
                {std::pair{"raw", &DocumentScore::raw}, std::pair{"repaired", &DocumentScore::repaired}}) {
-            rows.push_back(compare(sides[i], sides[j], counts, scheme, options));
+            rows.push_back(compare(sides[i], sides[j], counts, metric, options));
             rows.back()["split"] = split;
             rows.back()["reading"] = reading;
             p_values.push_back(rows.back()["p_value"]);

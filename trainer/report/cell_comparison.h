@@ -24,11 +24,12 @@ struct ComparisonOptions {
   std::int64_t bootstrap_samples = 1000;  ///< of the difference's interval
   double confidence = 0.95;
   std::uint64_t seed = 1;
+  std::vector<std::string> held_out = {};  ///< labels kept out of training: their sum is compared too
 };
 
 /// All pairs of variants that were scored on the same split, in both readings: an array of
-///   {a, b, split, metric: "strict_f1", reading: "raw" | "repaired", difference: F1(a) - F1(b), low, high, p_value,
-///   p_holm}.
+///   {a, b, split, metric: "strict_f1" or "held_out_f1" (strict, of the held-out labels alone), reading: "raw" |
+///   "repaired", difference: F1(a) - F1(b), low, high, p_value, p_holm}.
 /// Cells of one variant are runs with different seeds: they are never compared with each other, their counts are
 /// pooled, and a and b name the variant then (else the cell). The test swaps the outputs of whole groups between the
 /// two sides, each side weighed as one run. Intervals are of a paired bootstrap over groups. Holm's correction is over

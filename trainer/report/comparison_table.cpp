@@ -1,8 +1,11 @@
 #include "trainer/report/comparison_table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "trainer/report/summary_numbers.h"
 #include "trainer/report/text_table.h"
@@ -20,6 +23,31 @@ std::string with_interval(const json& strict) {
 
 std::string mean_text(const std::optional<MeanAndDeviation>& value) {
   return value ? fmt::format("{:.3f} ± {:.3f}", value->mean, value->deviation) : fixed(std::nullopt, 3);
+}
+
+/// F1 over the labels that were kept out of training, raw and repaired; a line for each cell that has such.
+std::string held_out_table(const json& summary, const std::string& split) {
+  TextTable table({"cell", "P", "R", "F1 strict [95 %]", "repaired"});
+  std::string labels;
+  for (const Variant& variant : variants_of(summary)) {
+    for (const json* cell : variant.cells) {
+      const json& held_out = at_path(*cell, {"scores", split, "held_out"});
+      if (held_out.is_null()) continue;
+      if (labels.empty())
+        labels = fmt::format("{}", fmt::join(held_out["labels"].get<std::vector<std::string>>(), ", "));
+      table.add_row({string_at(*cell, {"name"}), fixed(number_at(held_out, {"raw", "precision"}), 3),
+                     fixed(number_at(held_out, {"raw", "recall"}), 3), with_interval(at_path(held_out, {"raw"})),
+                     fixed(number_at(held_out, {"repaired", "f1"}), 3)});
+    }
+    if (variant.cells.size() < 2) continue;
+    const auto mean = mean_over(variant.cells, {"scores", split, "held_out", "raw", "f1"});
+    const auto repaired = mean_over(variant.cells, {"scores", split, "held_out", "repaired", "f1"});
+    if (!mean || !repaired) continue;
+    table.add_row({fmt::format("{}: mean of {} seeds", variant.name, variant.cells.size()), "", "", mean_text(mean),
+                   fixed(repaired->mean, 3)});
+  }
+  if (labels.empty()) return "";
+  return fmt::format("\nLabels kept out of training ({}), raw reading\n", one_line(labels)) + table.str();
 }
 
 std::string scores_table(const json& summary, const std::string& split) {
@@ -85,6 +113,7 @@ std::string comparison_table(const json& summary) {
         "Scores on {}: raw reading, micro; 'offset wrong' counts entities whose value and label are right\n",
         one_line(split));
     text += scores_table(summary, split);
+    text += held_out_table(summary, split);
     if (comparisons.is_array()) text += comparisons_table(comparisons, split);
   }
   return text;

@@ -221,19 +221,25 @@ std::string label_part(const json& summary, const std::vector<Variant>& variants
     for (const json& label : list) labels.push_back(string_at(label, {"name"}));
   }
   HtmlTable table(std::move(header));
-  for (const std::string& label : labels) {
-    std::vector<HtmlCell> row = {label, ""};
+  // A row of what stands at scores.<split>.<group>.<key>.
+  const auto add_row = [&](const std::string& name, std::string_view group, std::string_view key) {
+    std::vector<HtmlCell> row = {name, ""};
     for (const std::size_t v : shown) {
       if (row[1].text.empty())
-        row[1] = grouped(number_at(*variants[v].cells.front(), {"scores", split, "per_label", label, "support"}));
-      const auto f1 = mean_over(variants[v].cells, {"scores", split, "per_label", label, "f1"});
+        row[1] = grouped(number_at(*variants[v].cells.front(), {"scores", split, group, key, "support"}));
+      const auto f1 = mean_over(variants[v].cells, {"scores", split, group, key, "f1"});
       row.emplace_back(fixed(f1 ? std::optional(f1->mean) : std::nullopt, 3), "",
                        fmt::format("<span class=\"meter {}\"><i style=\"width:{:.1f}%\"></i></span>", series_style(v),
                                    100.0 * (f1 ? f1->mean : 0.0)));
     }
     table.add_row(std::move(row));
-  }
+  };
+  for (const std::string& label : labels) add_row(label, "per_label", label);
   if (table.empty() || shown.empty()) return "";
+  const json& held_out = at_path(*variants[shown.front()].cells.front(), {"scores", split, "held_out", "labels"});
+  if (held_out.is_array())
+    add_row(fmt::format("Kept out of training: {}", fmt::join(held_out.get<std::vector<std::string>>(), ", ")),
+            "held_out", "raw");
   return "<h3>Labels</h3>\n<p class=\"soft\">Strict F1 of each label in the raw reading; means where there are several "
          "seeds. Support is the "
          "number of gold entities.</p>\n" +

@@ -54,7 +54,10 @@ void write_predictions(const std::filesystem::path& path, const std::vector<Pred
 }
 
 ScoreReportOptions report_options(const Recipe& recipe) {
-  return {.bootstrap_samples = recipe.evaluation.bootstrap, .confidence = 0.95, .seed = recipe.seed};
+  return {.bootstrap_samples = recipe.evaluation.bootstrap,
+          .confidence = 0.95,
+          .seed = recipe.seed,
+          .held_out = recipe.data.held_out_labels};
 }
 
 void write_scores(const std::filesystem::path& directory, const std::string& split,

@@ -79,6 +79,19 @@ void order_cells(std::vector<FinishedCell>& cells, const std::vector<std::string
                    [&](const FinishedCell& a, const FinishedCell& b) { return place(a) < place(b); });
 }
 
+// The labels that every cell kept out of training; none if the cells differ in them.
+std::vector<std::string> held_out_of(const std::vector<FinishedCell>& cells) {
+  std::optional<json> common;
+  for (const FinishedCell& cell : cells) {
+    for (const json& scores : cell.result.value("scores", json::object())) {
+      const json labels = scores.value("held_out", json::object()).value("labels", json::array());
+      if (common && *common != labels) return {};
+      common = labels;
+    }
+  }
+  return common ? common->get<std::vector<std::string>>() : std::vector<std::string>();
+}
+
 void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output) {
   std::vector<NamedDocuments> documents;
   summary["cells"] = json::array();
@@ -93,6 +106,7 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
   ComparisonOptions options;
   options.bootstrap_samples = summary.value("bootstrap", options.bootstrap_samples);
   options.seed = summary.value("seed", options.seed);
+  options.held_out = held_out_of(cells);
   summary["comparisons"] = compare_cells(documents, options);
   const RunFolder target(output);
   fs::create_directories(output);

@@ -189,6 +189,18 @@ TEST(ScoreReport, LabelsAndMacroLeaveOutWhatIsUndefined) {
   EXPECT_TRUE(report["raw"]["macro_10"]["f1"].is_null());
 }
 
+TEST(ScoreReport, HeldOutLabelsAreSummed) {
+  EXPECT_FALSE(score_report(documents(8), kLabels, {.bootstrap_samples = 10}).contains("held_out"));
+  const json report = score_report(documents(8), kLabels, {.bootstrap_samples = 100, .held_out = {"B", "UNSEEN"}});
+  EXPECT_EQ(report["held_out"]["labels"], json({"B", "UNSEEN"}));
+  EXPECT_EQ(report["held_out"]["raw"], report["per_label"]["B"]);
+  EXPECT_EQ(report["held_out"]["repaired"]["tp"], 4);
+  EXPECT_DOUBLE_EQ(report["held_out"]["repaired"]["f1"], 8.0 / 12);
+  const json both = score_report(documents(8), kLabels, {.bootstrap_samples = 100, .held_out = {"A", "B"}});
+  EXPECT_EQ(both["held_out"]["raw"]["f1"], both["raw"]["strict"]["f1"]);
+  EXPECT_EQ(both["held_out"]["repaired"]["f1_low"], both["repaired"]["strict"]["f1_low"]);
+}
+
 TEST(ScoreReport, HealthAndLeakAreRates) {
   const json report = score_report(documents(8), kLabels, {.bootstrap_samples = 0});
   const json& health = report["health"];

@@ -185,6 +185,20 @@ TEST(CompareCells, DifferenceTestAndCorrection) {
   EXPECT_EQ(rows[1]["p_holm"], 1.0);
 }
 
+TEST(CompareCells, HeldOutLabelsByThemselves) {
+  const std::vector<bool> all(40, true), none(40, false);
+  const json rows = compare_cells({{"x", "", "test", documents(all)}, {"j", "", "test", documents(none)}},
+                                  {.rounds = 99, .held_out = {"B", "A"}});
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows[2]["metric"], "held_out_f1");
+  EXPECT_EQ(rows[2]["reading"], "raw");
+  EXPECT_EQ(rows[2]["difference"], 1.0);
+  EXPECT_GT(rows[2]["p_holm"], rows[2]["p_value"]) << "corrected for all rows";
+  const json other = compare_cells({{"x", "", "test", documents(all)}, {"j", "", "test", documents(none)}},
+                                   {.rounds = 99, .held_out = {"B"}});
+  EXPECT_TRUE(other[2]["difference"].is_null()) << "no such entity, nothing to compare";
+}
+
 TEST(CompareCells, SeedsArePooledAndWeighedAsOneRun) {
   const std::vector<bool> all(12, true), none(12, false);
   // Two runs of xml, one right and one wrong, against one run of patterns that is right: 0.5 - 1.
