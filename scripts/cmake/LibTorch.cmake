@@ -8,11 +8,12 @@ endif()
 if(NOT LIBTORCH_DIR)
   set(LIBTORCH_DIR ${CMAKE_SOURCE_DIR}/.deps/python/torch)  # scripts/setup.sh puts it there
 endif()
-set(LIBTORCH_DIR "${LIBTORCH_DIR}" CACHE PATH "libtorch: the folder with include/ and lib/" FORCE)
 if(NOT EXISTS "${LIBTORCH_DIR}/lib/libtorch_cpu.so")
   message(FATAL_ERROR "LIBTORCH_DIR: expected a folder with lib/libtorch_cpu.so, found '${LIBTORCH_DIR}'; run scripts/setup.sh, "
                       "which installs it, or set LIBTORCH_DIR to an existing one")
 endif()
+# Kept only once it is found right: a failed configuration must not hide what is set afterwards.
+set(LIBTORCH_DIR "${LIBTORCH_DIR}" CACHE PATH "libtorch: the folder with include/ and lib/" FORCE)
 
 foreach(library c10 torch_cpu)
   add_library(LibTorch::${library} SHARED IMPORTED GLOBAL)

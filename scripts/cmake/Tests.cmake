@@ -3,6 +3,8 @@
 # entune_mpi_test(NAME RANKS n... SOURCES... DEPENDS lib... [TEST_SECONDS s]): one CTest for each number of ranks, under mpirun, one thread a
 # rank; a TEST that takes longer than TEST_SECONDS (60) ends its program.
 include(GoogleTest)
+# Tests spend their time in libraries: their own code need not be fast, but quick to compile.
+set(ENTUNE_TEST_OPTIMIZATION -O1)
 
 function(entune_test name)
   cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
@@ -10,7 +12,7 @@ function(entune_test name)
     set(arg_TIMEOUT 300)
   endif()
   add_executable(${name} ${arg_SOURCES})
-  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror ${ENTUNE_TEST_OPTIMIZATION})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${name} PRIVATE ENTUNE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock_main)
@@ -19,6 +21,15 @@ function(entune_test name)
   endif()
   gtest_discover_tests(${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 120
                        PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "unit;${arg_LABELS}" ENVIRONMENT "OMP_NUM_THREADS=1")
+endfunction()
+
+# The precompiled header of the tests that do not see libtorch.
+function(entune_precompiled_gtest)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/gtest_precompiled.cpp CONTENT "")
+  add_library(gtest_precompiled STATIC ${CMAKE_BINARY_DIR}/gtest_precompiled.cpp)
+  target_link_libraries(gtest_precompiled PUBLIC GTest::gmock)
+  target_compile_options(gtest_precompiled PRIVATE -Wall -Wextra -Werror ${ENTUNE_TEST_OPTIMIZATION})
+  target_precompile_headers(gtest_precompiled PRIVATE <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp> <string> <vector>)
 endfunction()
 
 function(entune_torch_test name)
@@ -37,7 +48,7 @@ function(entune_mpi_test name)
     set(arg_TEST_SECONDS 60)
   endif()
   add_executable(${name} ${arg_SOURCES})
-  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror ${ENTUNE_TEST_OPTIMIZATION})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${name} PRIVATE ENTUNE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} test_mpi_main)
