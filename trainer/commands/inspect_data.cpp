@@ -17,7 +17,7 @@ namespace {
 
 struct Arguments : RecipeArguments {
   std::int64_t samples = 2;
-  std::int64_t cell = 0;
+  std::string cell = "0";
   std::string side = "train";
   std::string color = "auto";
 };
@@ -84,13 +84,10 @@ void print_counts(const CellData& data, const CellSetup& setup) {
 
 void inspect(const Arguments& arguments, std::int64_t world_size) {
   const std::vector<StudyCell> cells = expand_study(arguments.recipe, arguments.overrides);
-  if (arguments.cell >= static_cast<std::int64_t>(cells.size())) {
-    throw InputError(fmt::format("--cell: expected 0 to {}, found {}", cells.size() - 1, arguments.cell));
-  }
+  const std::size_t chosen = find_cell(cells, arguments.cell);
   std::vector<CellSetup> setups;
   for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world_size));
   const std::vector<CellData> data = prepare_data(cells, setups);
-  const auto chosen = static_cast<std::size_t>(arguments.cell);
   const bool color = arguments.color == "always" || (arguments.color == "auto" && isatty(STDOUT_FILENO) == 1);
   const std::vector<Example>& examples = data[chosen].side(arguments.side);
   fmt::print("cell {}: {}; what the loss is on is {}\n", chosen, cells[chosen].name,
@@ -114,9 +111,7 @@ void add_inspect_data(CLI::App& app, CommandContext& context) {
   command->add_option("--samples", arguments->samples, "Samples to print")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--cell", arguments->cell, "Cell of the study (from 0)")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  command->add_option("--cell", arguments->cell, "Cell of the study (number from 0, or name)")->capture_default_str();
   command->add_option("--side", arguments->side, "train, validation or test")
       ->check(CLI::IsMember({"train", "validation", "test"}))
       ->capture_default_str();

@@ -10,22 +10,21 @@ namespace entune {
 void add_train(CLI::App& app, CommandContext& context) {
   struct Arguments : RecipeArguments {
     bool overwrite = false;
-    std::int64_t cell = -1;
+    std::string cell;
   };
   const auto arguments = std::make_shared<Arguments>();
   arguments->add_to(app);
   app.add_flag("--overwrite", arguments->overwrite, "Replace the results of an earlier run in the same folder");
-  app.add_option("--cell", arguments->cell, "Run only this cell of the study (from 0), for jobs that run apart")
-      ->check(CLI::NonNegativeNumber);
+  app.add_option("--cell", arguments->cell,
+                 "Run only this cell of the study (number from 0, or name), for jobs that run apart");
   app.callback([&app, &context, arguments] {
     if (!app.get_subcommands().empty()) return;
     context.run = [&context, arguments] {
       if (arguments->recipe.empty()) throw InputError("expected --recipe FILE or a command; see trainer --help");
-      StudyOptions options{.recipe = arguments->recipe,
-                           .overrides = arguments->overrides,
-                           .overwrite = arguments->overwrite,
-                           .only_cell = std::nullopt};
-      if (arguments->cell >= 0) options.only_cell = arguments->cell;
+      const StudyOptions options{.recipe = arguments->recipe,
+                                 .overrides = arguments->overrides,
+                                 .overwrite = arguments->overwrite,
+                                 .only_cell = arguments->cell};
       run_study(options, context.world);
     };
   });

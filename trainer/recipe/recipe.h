@@ -147,6 +147,9 @@ struct StudyCell {
 std::vector<StudyCell> expand_study(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                                     const LoadOptions& options = {});
 
+/// The place of the cell that `wanted` means: its number (from 0) or its name. Throws InputError that lists them.
+std::size_t find_cell(const std::vector<StudyCell>& cells, const std::string& wanted);
+
 /// What must hold between recipe, model and rank count before anything is loaded: mesh equal to the world, heads, kv
 /// heads and intermediate size divisible by parallel.tensor, positions for max_tokens. Throws InputError naming the
 /// keys to change and the sizes that would do.

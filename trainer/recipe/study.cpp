@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -80,6 +81,16 @@ std::vector<StudyCell> expand_study(const std::filesystem::path& file, const std
     cells.push_back(std::move(result));
   }
   return cells;
+}
+
+std::size_t find_cell(const std::vector<StudyCell>& cells, const std::string& wanted) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (wanted == std::to_string(i) || wanted == cells[i].name) return i;
+    names.push_back(fmt::format("{} ({})", i, cells[i].name));
+  }
+  throw InputError(fmt::format("--cell: expected the number or the name of a cell, one of {}; found {}",
+                               fmt::join(names, ", "), wanted));
 }
 
 }  // namespace entune

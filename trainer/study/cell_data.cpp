@@ -168,15 +168,21 @@ void require_texts(const Recipe& recipe, const CellData& data) {
   }
 }
 
-// Verbatim texts of a separate file must not stand on two sides either.
-void require_disjoint_texts(const CellData& data) {
-  std::map<std::string_view, const char*> side_of;
-  const auto claim = [&](const std::vector<Example>& examples, const char* side) {
+// Verbatim texts and templates of a separate file must not stand on two sides either.
+void require_disjoint_sides(const Recipe& recipe, const CellData& data) {
+  std::map<std::string_view, std::string_view> side_of_text, side_of_group;
+  const auto claim = [&](const std::vector<Example>& examples, std::string_view side) {
     for (const Example& example : examples) {
-      const auto [found, fresh] = side_of.emplace(example.text, side);
-      if (!fresh && std::string_view(found->second) != side) {
+      if (const auto [found, fresh] = side_of_text.emplace(example.text, side); !fresh && found->second != side) {
         throw InputError(fmt::format("sample {}: its text stands in {} and in {}; take it out of one of the files",
                                      example.id, found->second, side));
+      }
+      if (example.group.empty()) continue;
+      if (const auto [found, fresh] = side_of_group.emplace(example.group, side); !fresh && found->second != side) {
+        throw InputError(
+            fmt::format("sample {}: its {} stands in {} and in {}; take its texts out of one of the files, or name in "
+                        "data.split.by the member that numbers the templates of both files",
+                        example.id, recipe.data.split_by, found->second, side));
       }
     }
   };
@@ -219,7 +225,7 @@ std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const st
       for (auto* examples : {&sources.train, &sources.validation, &sources.test})
         filter.apply(*examples, data.left_out);
       split_sources(recipe, std::move(sources), data);
-      require_disjoint_texts(data);
+      require_disjoint_sides(recipe, data);
       require_texts(recipe, data);
       prepared.emplace(key, std::move(data));
     }

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
 
 #include "data/input_error.h"
 #include "data/scoring/document_score.h"
@@ -123,14 +125,11 @@ std::vector<std::string> names_of(const std::vector<StudyCell>& cells) {
 }
 
 // Indices of the cells to run. Throws InputError for a cell that is not there.
-std::vector<std::size_t> chosen_cells(const StudyOptions& options, std::size_t num_cells) {
-  std::vector<std::size_t> chosen;
-  for (std::size_t i = 0; i < num_cells; ++i) {
-    if (!options.only_cell || *options.only_cell == static_cast<std::int64_t>(i)) chosen.push_back(i);
-  }
-  if (chosen.empty())
-    throw InputError(fmt::format("--cell: expected 0 to {}, found {}", num_cells - 1, *options.only_cell));
-  return chosen;
+std::vector<std::size_t> chosen_cells(const StudyOptions& options, const std::vector<StudyCell>& cells) {
+  if (!options.only_cell.empty()) return {find_cell(cells, options.only_cell)};
+  std::vector<std::size_t> all(cells.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
 }
 
 void say_what_is_left_out(const CellData& data) {
@@ -168,7 +167,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
   for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world.size()));
   const std::vector<CellData> data = prepare_data(cells, setups);
   require_comparable(cells, data);
-  const std::vector<std::size_t> chosen = chosen_cells(options, cells.size());
+  const std::vector<std::size_t> chosen = chosen_cells(options, cells);
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
 
   const RunFolder folder(base.recipe.output);
@@ -176,7 +175,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
     std::vector<std::string> to_run;
     for (const std::size_t i : chosen) to_run.push_back(cells[i].name);
     if (with_patterns) to_run.push_back(kPatterns);
-    folder.prepare(to_run, options.only_cell.has_value(), options.overwrite);
+    folder.prepare(to_run, !options.only_cell.empty(), options.overwrite);
     write_file_whole(folder.root() / "recipe.yaml", base.resolved_yaml);
     say_what_is_left_out(data.front());
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +12,8 @@ struct StudyOptions {
   std::filesystem::path recipe;
   std::vector<std::string> overrides;
   bool overwrite = false;
-  std::optional<std::int64_t> only_cell;  ///< runs this one (from 0) and leaves the others to other jobs
+  std::string only_cell =
+      {};  ///< runs this one (number from 0, or name) and leaves the others to other jobs; empty: all
 };
 
 /// Runs every cell of a recipe's study (one, without a study), then writes summary.json and report.html and prints the

@@ -48,7 +48,8 @@ std::vector<TrainingSample> random_samples() {
   return samples;
 }
 
-// LoRA's B starts at zero, where the gradient of A is zero and hides errors.
+}  // namespace
+
 void randomize_adapters(DecoderModel& model) {
   const at::NoGradGuard no_grad;
   for (Parameter& parameter : model.parameters()) {
@@ -67,7 +68,6 @@ void randomize_adapters(DecoderModel& model) {
   }
 }
 
-// The parameter's gradient over all ranks of the tensor axis, without padding.
 at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis) {
   const at::Tensor part = parameter.value.grad().to(at::kFloat).contiguous();
   if (parameter.shard.dim < 0) return part.clone();
@@ -79,6 +79,12 @@ at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis)
   const std::int64_t full = parameter.full_shape[static_cast<std::size_t>(parameter.shard.dim)];
   return all.narrow(0, 0, full).movedim(0, parameter.shard.dim).contiguous();
 }
+
+double relative_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).norm().item<double>() / std::max(1e-12, a.norm().item<double>());
+}
+
+namespace {
 
 std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mesh) {
   std::vector<at::Tensor> partial;
@@ -97,10 +103,6 @@ std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const Bat
     parameter.value.mutable_grad() = at::Tensor();
   }
   return gradients;
-}
-
-double relative(const at::Tensor& a, const at::Tensor& b) {
-  return (a - b).norm().item<double>() / std::max(1e-12, a.norm().item<double>());
 }
 
 }  // namespace
@@ -176,8 +178,8 @@ std::string difference(const TrainingTrace& expected, const TrainingTrace& actua
     const auto found = actual.gradients.find(name);
     if (found == actual.gradients.end()) return "no gradient of " + name;
     if (gradient.norm().item<double>() == 0.0) return "gradient of " + name + " is zero: nothing compared";
-    if (relative(gradient, found->second) > kTolerance)
-      return fmt::format("gradient of {}: {} of its norm", name, relative(gradient, found->second));
+    if (relative_difference(gradient, found->second) > kTolerance)
+      return fmt::format("gradient of {}: {} of its norm", name, relative_difference(gradient, found->second));
   }
   return "";
 }

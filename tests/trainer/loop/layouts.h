@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "distributed/communicator.h"
+#include "trainer/model/decoder_model.h"
 
 namespace entune::test {
 
@@ -28,6 +29,15 @@ struct LayoutCase {
   bool prefix_sharing = true;
   bool checkpointing = false;
 };
+
+/// LoRA's B starts at zero, where the gradient of A is zero and hides errors: fills it, equally for every layout.
+void randomize_adapters(DecoderModel& model);
+
+/// The parameter's gradient over all ranks of the tensor axis, float32, without padding. Collective.
+at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis);
+
+/// |a - b| / |a|.
+double relative_difference(const at::Tensor& a, const at::Tensor& b);
 
 /// Four steps on `world`, whose size is data * tensor. Same model, samples and order whatever the layout.
 TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout);

@@ -62,7 +62,7 @@ class Study : public testing::Test {
   }
 
   StudyOptions options(const std::string& study, std::vector<std::string> overrides = {}) const {
-    return {.recipe = recipe(study), .overrides = std::move(overrides), .overwrite = false, .only_cell = std::nullopt};
+    return {.recipe = recipe(study), .overrides = std::move(overrides), .overwrite = false};
   }
 
   json summary() const { return json::parse(read_file(run() / "summary.json")); }
@@ -140,7 +140,7 @@ TEST_F(Study, CellsThatRanApartMergeIntoTheSameReport) {
   for (const int cell : {0, 1}) {
     StudyOptions one =
         options(kTwoFormats, {fmt::format("output={}", (folder_ / fmt::format("part{}", cell)).string())});
-    one.only_cell = cell;
+    one.only_cell = cell == 0 ? "0" : "format=json";
     run_study(one, *self_);
   }
   write_report({folder_ / "part0", folder_ / "part1"}, run());
@@ -160,8 +160,9 @@ TEST_F(Study, CellsThatRanApartMergeIntoTheSameReport) {
 
 TEST_F(Study, RefusesACellThatIsNotThere) {
   StudyOptions outside = options(kTwoFormats);
-  outside.only_cell = 2;
-  EXPECT_THAT(input_error_of([&] { run_study(outside, *self_); }), HasSubstr("expected 0 to 1, found 2"));
+  outside.only_cell = "2";
+  EXPECT_THAT(input_error_of([&] { run_study(outside, *self_); }),
+              HasSubstr("one of 0 (format=xml), 1 (format=json); found 2"));
 }
 
 TEST_F(Study, ATrainedCellAnswersAsItDidInTheRun) {
@@ -189,6 +190,34 @@ TEST_F(Study, ATrainedCellAnswersAsItDidInTheRun) {
   EXPECT_THAT(input_error_of([&] { load_trained_cell(run(), "nope", {}, *self_); }), HasSubstr("tiny"));
 }
 
+TEST_F(Study, TheModelAsItIsStandsBesideTheTrainedOne) {
+  run_study(options("study:\n  training.method: [none, lora]\n"), *self_);
+  const json all = summary();
+  ASSERT_EQ(all["cells"].size(), 3u);
+  EXPECT_EQ(all["cells"][0]["method"], "none");
+  EXPECT_FALSE(all["cells"][0].contains("train"));
+  EXPECT_EQ(all["cells"][1]["method"], "lora");
+  EXPECT_EQ(all["cells"][1]["train"]["samples"], 12);
+  for (const json& cell : all["cells"]) EXPECT_EQ(cell["scores"]["test"]["documents"], 8);
+  EXPECT_EQ(all["comparisons"].size(), 3u * 2u) << "three pairs, in two readings";
+  EXPECT_FALSE(std::filesystem::exists(run() / "cells/method=none/adapter"));
+  EXPECT_TRUE(std::filesystem::exists(run() / "cells/method=lora/adapter"));
+}
+
+TEST_F(Study, LabelsKeptOutOfTrainingAreScoredAndComparedTogether) {
+  run_study(options("study:\n  training.loss.prompt_weight: [0.0, 0.5]\n",
+                    {"data.held_out_labels=[AGE]", "task.label_list_variants=2", "evaluation.baseline=none"}),
+            *self_);
+  const json all = summary();
+  for (const json& cell : all["cells"]) {
+    const json& scores = cell["scores"]["test"];
+    EXPECT_EQ(scores["held_out"]["labels"], json({"AGE"}));
+    EXPECT_EQ(scores["held_out"]["raw"], scores["per_label"]["AGE"]);
+  }
+  ASSERT_EQ(all["comparisons"].size(), 4u);
+  EXPECT_EQ(all["comparisons"][2]["metric"], "held_out_f1");
+}
+
 TEST_F(Study, FullFineTuningLeavesAModelThatAnswers) {
   run_study(options("", {"training.method=full", "export=hf"}), *self_);
   EXPECT_TRUE(std::filesystem::exists(run() / "cells/tiny/model/model.safetensors"));
@@ -209,20 +238,21 @@ TEST_F(Study, RanksShareTheWorkAndAgree) {
   };
   run_study(options("", {"evaluation.baseline=none", "training.prefix_sharing=false"}), *self_);
   const json alone = strip(summary());
-  for (const auto& [ranks, tensor] : {std::pair{2, 1}, std::pair{2, 2}, std::pair{4, 2}}) {
-    spawn_ranks(ranks, [&, tensor = tensor](Communicator& world) {
-      StudyOptions shared{.recipe = folder_ / "recipe.yaml",
-                          .overrides = {"evaluation.baseline=none", "training.prefix_sharing=false",
-                                        fmt::format("parallel.tensor={}", tensor)},
-                          .overwrite = true,
-                          .only_cell = std::nullopt};
-      run_study(shared, world);
-    });
-    const json together = strip(summary());
-    EXPECT_EQ(alone[0]["scores"], together[0]["scores"]) << ranks << " ranks";
-    for (std::size_t i = 0; i < alone[0]["train"]["losses"].size(); ++i) {
-      EXPECT_NEAR(alone[0]["train"]["losses"][i]["loss"], together[0]["train"]["losses"][i]["loss"], 1e-4)
-          << ranks << " ranks, step " << i;
+  for (const std::string sharing : {"false", "true"}) {
+    for (const auto& [ranks, tensor] : {std::pair{2, 1}, std::pair{2, 2}, std::pair{4, 2}}) {
+      spawn_ranks(ranks, [&, tensor = tensor](Communicator& world) {
+        StudyOptions shared{.recipe = folder_ / "recipe.yaml",
+                            .overrides = {"evaluation.baseline=none", "training.prefix_sharing=" + sharing,
+                                          fmt::format("parallel.tensor={}", tensor)},
+                            .overwrite = true};
+        run_study(shared, world);
+      });
+      const json together = strip(summary());
+      EXPECT_EQ(alone[0]["scores"], together[0]["scores"]) << ranks << " ranks, sharing " << sharing;
+      for (std::size_t i = 0; i < alone[0]["train"]["losses"].size(); ++i) {
+        EXPECT_NEAR(alone[0]["train"]["losses"][i]["loss"], together[0]["train"]["losses"][i]["loss"], 1e-4)
+            << ranks << " ranks, sharing " << sharing << ", step " << i;
+      }
     }
   }
 }
@@ -291,6 +321,33 @@ TEST_F(CellTexts, TooLongIsAnErrorOrACountedDrop) {
   EXPECT_THAT(refusal, HasSubstr("training.max_tokens"));
   EXPECT_EQ(refusal.find(kMarker), std::string::npos);
   EXPECT_EQ(prepare(kTwoFormats, {"training.max_tokens=3000", "training.on_too_long=skip"}).left_out.at("too long"), 1);
+}
+
+TEST_F(CellTexts, FilesOfTheirOwnShareNoTextAndNoTemplate) {
+  std::vector<Example> test = corpus();
+  test.resize(3);
+  for (Example& example : test) {
+    example.id += "-test";
+    example.group += "-test";
+    example.text += ", more";
+  }
+  const std::vector<std::string> separate = {fmt::format("data.test={}", (folder_ / "test.jsonl").string()),
+                                             "data.split.test=none"};
+  write_jsonl(folder_ / "test.jsonl", test);
+  EXPECT_EQ(prepare("", separate).test.size(), 3u);
+
+  const Example trained = prepare("", separate).train.front();
+  test[1].group = trained.group;
+  write_jsonl(folder_ / "test.jsonl", test);
+  EXPECT_THAT(input_error_of([&] { prepare("", separate); }),
+              HasSubstr("sample s1-test: its template_id stands in train and in test"));
+  test[1].group = "other";
+  test[1].text = trained.text;
+  test[1].entities = trained.entities;
+  write_jsonl(folder_ / "test.jsonl", test);
+  const std::string refusal = input_error_of([&] { prepare("", separate); });
+  EXPECT_THAT(refusal, HasSubstr("sample s1-test: its text stands in train and in test"));
+  EXPECT_EQ(refusal.find(kMarker), std::string::npos);
 }
 
 TEST_F(CellTexts, ALabelOutsideTheListIsRefused) {
