@@ -34,26 +34,15 @@ class JsonFormat final : public OutputFormat {
   ParsedAnswer parse(std::string_view answer, std::string_view input) const override {
     ParsedAnswer parsed;
     const CodePointIndex index(input);
-    for (JsonRecord& record : read_json_records(valid_utf8(answer), {"entity_type", "entity_value"},
-                                                {"start_position", "end_position"}, parsed)) {
-      std::string& label = record.strings[0];
-      std::string& value = record.strings[1];
-      if (!labels_.contains(label)) {
-        count(parsed, AnswerFault::unknown_label);
-        continue;
-      }
-      if (value.empty()) {
-        count(parsed, AnswerFault::empty_value);
-        continue;
-      }
+    for (const JsonRecord& record : read_json_records(valid_utf8(answer), {"entity_type", "entity_value"},
+                                                      {"start_position", "end_position"}, parsed)) {
+      std::optional<Mention> mention = unplaced_mention(record, labels_, parsed);
+      if (!mention) continue;
       const std::int64_t start = record.integers[0].value_or(-1);
       const std::int64_t end = record.integers[1].value_or(-1);
-      Mention mention;
-      if (0 <= start && start < end && end <= index.size()) mention.raw = Entity{start, end, label};
-      if (!mention.raw || index.slice(start, end) != value) count(parsed, AnswerFault::offset_wrong);
-      mention.value = std::move(value);
-      mention.label = std::move(label);
-      parsed.mentions.push_back(std::move(mention));
+      if (0 <= start && start < end && end <= index.size()) mention->raw = Entity{start, end, mention->label};
+      if (!mention->raw || index.slice(start, end) != mention->value) count(parsed, AnswerFault::offset_wrong);
+      parsed.mentions.push_back(std::move(*mention));
     }
     align(parsed, input, index);
     return parsed;

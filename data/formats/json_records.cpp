@@ -111,6 +111,15 @@ std::vector<JsonRecord> read_json_records(std::string_view answer, const std::ve
   }
 }
 
+std::optional<Mention> unplaced_mention(const JsonRecord& record, const ClosedLabels& labels, ParsedAnswer& parsed) {
+  Mention mention;
+  mention.label = record.strings[0];
+  mention.value = record.strings[1];
+  if (labels.contains(mention.label) && !mention.value.empty()) return mention;
+  count(parsed, labels.contains(mention.label) ? AnswerFault::empty_value : AnswerFault::unknown_label);
+  return std::nullopt;
+}
+
 std::string json_string(std::string_view text) {
   return nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/formats/closed_labels.h"
 #include "data/formats/output_format.h"
 
 namespace entune {
@@ -22,6 +23,10 @@ struct JsonRecord {
 /// a missing end (once, reading stops there). `answer` must be valid UTF-8. Linear in the answer.
 std::vector<JsonRecord> read_json_records(std::string_view answer, const std::vector<std::string>& strings,
                                           const std::vector<std::string>& integers, ParsedAnswer& parsed);
+
+/// The mention, still without a place, of a record whose strings are label and value. Nothing, and a count of
+/// unknown_label or empty_value, where the label is not listed or the value is empty.
+std::optional<Mention> unplaced_mention(const JsonRecord& record, const ClosedLabels& labels, ParsedAnswer& parsed);
 
 /// `text` as a JSON string with its quotes; only quotes, backslashes and control characters are escaped.
 std::string json_string(std::string_view text);

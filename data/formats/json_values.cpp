@@ -46,35 +46,25 @@ class JsonValuesFormat final : public OutputFormat {
     ParsedAnswer parsed;
     const CodePointIndex index(input);
     std::unordered_map<std::string, std::vector<std::size_t>> occurrences;
-    for (JsonRecord& record : read_json_records(valid_utf8(answer), {"type", "value"}, {"occurrence"}, parsed)) {
-      std::string& label = record.strings[0];
-      std::string& value = record.strings[1];
-      if (!labels_.contains(label)) {
-        count(parsed, AnswerFault::unknown_label);
-        continue;
-      }
-      if (value.empty()) {
-        count(parsed, AnswerFault::empty_value);
-        continue;
-      }
+    for (const JsonRecord& record : read_json_records(valid_utf8(answer), {"type", "value"}, {"occurrence"}, parsed)) {
+      std::optional<Mention> mention = unplaced_mention(record, labels_, parsed);
+      if (!mention) continue;
+      const std::string& value = mention->value;
       const auto [entry, is_new] = occurrences.try_emplace(value);
       if (is_new) entry->second = find_occurrences(value, input);
       const std::vector<std::size_t>& begins = entry->second;
 
-      Mention mention;
       const std::optional<std::int64_t> stated = record.integers[0];
       const std::int64_t n = stated.value_or(1);
       if (!stated && begins.size() > 1) {
         count(parsed, AnswerFault::ambiguous_value);
       } else if (n >= 1 && n <= static_cast<std::int64_t>(begins.size())) {
         const std::size_t begin = begins[static_cast<std::size_t>(n - 1)];
-        mention.raw = Entity{index.code_point(begin), index.code_point(begin + value.size()), label};
+        mention->raw = Entity{index.code_point(begin), index.code_point(begin + value.size()), mention->label};
       } else if (!begins.empty()) {
         count(parsed, AnswerFault::offset_wrong);
       }
-      mention.value = std::move(value);
-      mention.label = std::move(label);
-      parsed.mentions.push_back(std::move(mention));
+      parsed.mentions.push_back(std::move(*mention));
     }
     align(parsed, input, index);
     return parsed;

@@ -12,6 +12,10 @@
 
 namespace entune::test {
 
+inline void write_file(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
 /// A directory of this test's own, removed with what is in it.
 class TemporaryDirectory {
  public:
@@ -25,14 +29,15 @@ class TemporaryDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  /// Writes a file into it; its path.
+  std::filesystem::path write(const std::string& name, const std::string& bytes) const {
+    write_file(path_ / name, bytes);
+    return path_ / name;
+  }
 
  private:
   std::filesystem::path path_;
 };
-
-inline void write_file(const std::filesystem::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 inline std::string read_file(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);

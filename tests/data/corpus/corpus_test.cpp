@@ -8,7 +8,7 @@
 #include "data/code_points.h"
 #include "data/input_error.h"
 #include "tests/data/corpus/random_example.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temporary_directory.h"
 
 namespace entune {
 namespace {
@@ -19,7 +19,7 @@ using testing::Not;
 
 /// The message of the InputError that reading `contents` gives, or "" if it reads.
 std::string error_of(const std::string& name, std::string_view contents, ReaderOptions options = {}) {
-  const TemporaryFolder folder;
+  const test::TemporaryDirectory folder;
   try {
     read_corpus(folder.write(name, contents), options);
   } catch (const InputError& error) {
@@ -29,7 +29,7 @@ std::string error_of(const std::string& name, std::string_view contents, ReaderO
 }
 
 std::vector<Example> read(const std::string& name, std::string_view contents, ReaderOptions options = {}) {
-  const TemporaryFolder folder;
+  const test::TemporaryDirectory folder;
   return read_corpus(folder.write(name, contents), options).examples;
 }
 
@@ -79,7 +79,7 @@ TEST(Corpus, JsonlGivesBackWhatWasWritten) {
     std::vector<Example> examples;
     for (int i = 0; i < 20; ++i)
       examples.push_back(random_example(random, fmt::format("{}-{}", random_text(random, 3), i)));
-    const TemporaryFolder folder;
+    const test::TemporaryDirectory folder;
     write_jsonl(folder.path() / "corpus.jsonl", examples);
     EXPECT_EQ(read_corpus(folder.path() / "corpus.jsonl", {}).examples, examples) << "round " << round;
   }
@@ -192,7 +192,7 @@ TEST(Jsonl, SkipsAndCountsUpToTheCap) {
                            "\n"
                            R"({"text":"c","entities":[]})"
                            "\n";
-  const TemporaryFolder folder;
+  const test::TemporaryDirectory folder;
   const auto path = folder.write("a.jsonl", file);
   ReaderOptions options;
   options.on_bad_sample = OnBadSample::skip;
@@ -409,7 +409,7 @@ TEST(Readers, SurviveDamagedFiles) {
       ReaderOptions options;
       options.on_bad_sample = random.chance(0.5) ? OnBadSample::skip : OnBadSample::fail;
       options.max_skipped = 100;
-      const TemporaryFolder folder;
+      const test::TemporaryDirectory folder;
       try {
         const Corpus corpus = read_corpus(folder.write(name, damaged), options);
         for (const Example& example : corpus.examples) {

@@ -16,7 +16,7 @@
 #include "data/split.h"
 #include "data/synthesis/generator.h"
 #include "data/synthesis/values.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/temporary_directory.h"
 
 namespace entune {
 namespace {
@@ -211,7 +211,7 @@ TEST(Generator, NoTemplateIsAVariationOfOthers) {
 }
 
 TEST(ShippedCorpus, IsWhatTheGeneratorMakes) {
-  const TemporaryFolder folder;
+  const test::TemporaryDirectory folder;
   write_jsonl(folder.path() / "again.jsonl", generate_corpus({2400, 1, 0.08}));
   EXPECT_TRUE(contents_of(folder.path() / "again.jsonl") == contents_of(kShipped))
       << "run: trainer generate-data --count 2400 --seed 1 --output data/samples/pii_en.jsonl";
