@@ -7,12 +7,13 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 #include "data/input_error.h"
 
 namespace entune::test {
 
-inline void write_file(const std::filesystem::path& path, const std::string& bytes) {
+inline void write_file(const std::filesystem::path& path, std::string_view bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
@@ -30,7 +31,7 @@ class TemporaryDirectory {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
   /// Writes a file into it; its path.
-  std::filesystem::path write(const std::string& name, const std::string& bytes) const {
+  std::filesystem::path write(const std::string& name, std::string_view bytes) const {
     write_file(path_ / name, bytes);
     return path_ / name;
   }
