@@ -165,18 +165,24 @@ std::vector<std::size_t> of_variant(const std::vector<TrainingSample>& samples, 
 }
 
 /// The prefix of all samples of the step and the rank's even part of it (what does not divide goes to the leaves);
-/// nothing where it must not be split, which every rank finds alike.
+/// nothing where it must not be split or that would not pay, which every rank finds alike.
 std::optional<PackedPrefix> split_prefix(const std::vector<TrainingSample>& samples,
                                          const std::map<std::int64_t, Variant>& variants,
                                          const std::vector<std::vector<std::size_t>>& dealt, std::int64_t rank,
                                          const BatchOptions& options) {
   const auto num_ranks = static_cast<std::int64_t>(dealt.size());
   if (num_ranks == 1 || variants.size() != 1 || options.prompt_weight > 0.0) return {};
-  const std::int64_t rows = variants.begin()->second.prefix_tokens / num_ranks;
+  const std::int64_t whole = variants.begin()->second.prefix_tokens, rows = whole / num_ranks;
   const std::size_t micro_batches = fill(samples, dealt[0], options).size();
-  const bool alike = std::ranges::all_of(
-      dealt, [&](const auto& share) { return fill(samples, share, options).size() == micro_batches; });
-  if (rows == 0 || micro_batches == 0 || !alike) return {};
+  if (rows == 0 || micro_batches == 0) return {};
+  for (const std::vector<std::size_t>& share : dealt) {
+    const std::vector<std::vector<std::size_t>> groups = fill(samples, share, options);
+    if (groups.size() != micro_batches) return {};
+    for (const std::vector<std::size_t>& group : groups) {
+      // What every leaf takes of the remainder must not outweigh the rows that are saved.
+      if (std::ssize(group) * (whole % num_ranks) >= whole - rows) return {};
+    }
+  }
   return PackedPrefix{rows * num_ranks, PrefixPart{rank * rows, rows}};
 }
 

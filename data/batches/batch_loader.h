@@ -36,7 +36,7 @@ struct StepBatches {
 ///
 /// Where all samples of a step share one prefix, no prompt token has a weight and all ranks have equally many
 /// micro-batches, each rank computes its part of the prefix only (PackedBatch::prefix_part): the ranks compute the
-/// prefix once between them.
+/// prefix once between them. Not where that would save nothing.
 class BatchLoader {
  public:
   /// `samples` must outlive the loader; each has at least one prompt token and one answer token.

@@ -112,11 +112,10 @@ std::vector<JsonRecord> read_json_records(std::string_view answer, const std::ve
 }
 
 std::optional<Mention> unplaced_mention(const JsonRecord& record, const ClosedLabels& labels, ParsedAnswer& parsed) {
-  Mention mention;
-  mention.label = record.strings[0];
-  mention.value = record.strings[1];
-  if (labels.contains(mention.label) && !mention.value.empty()) return mention;
-  count(parsed, labels.contains(mention.label) ? AnswerFault::empty_value : AnswerFault::unknown_label);
+  const std::string &label = record.strings[0], &value = record.strings[1];
+  if (labels.contains(label) && !value.empty())
+    return Mention{.value = value, .label = label, .raw = {}, .repaired = {}};
+  count(parsed, labels.contains(label) ? AnswerFault::empty_value : AnswerFault::unknown_label);
   return std::nullopt;
 }
 

@@ -10,6 +10,7 @@
 #include "trainer/report/comparison_table.h"
 #include "trainer/report/summary_file.h"
 #include "trainer/study/cell_data.h"
+#include "trainer/study/cell_run.h"
 #include "trainer/study/trained_cell.h"
 
 namespace entune {
@@ -66,11 +67,7 @@ void run_evaluate(const Arguments& arguments, Communicator& world) {
                         {"prompt_tokens", answered.stats.prompt_tokens},
                         {"generated_tokens", answered.stats.generated_tokens},
                         {"forward_passes", answered.stats.forward_passes}};
-  result["scores"][split] = score_report(answered.documents, recipe.labels,
-                                         {.bootstrap_samples = recipe.evaluation.bootstrap,
-                                          .confidence = 0.95,
-                                          .seed = recipe.seed,
-                                          .held_out = recipe.data.held_out_labels});
+  result["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
   const json summary{{"name", recipe.name}, {"cells", json::array({result})}, {"comparisons", json::array()}};
   fmt::print("{}", comparison_table(summary));
   if (!arguments.output.empty()) write_file_whole(arguments.output, result.dump(1) + "\n");

@@ -1,4 +1,6 @@
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "data/input_error.h"
 #include "trainer/commands/commands.h"
@@ -10,7 +12,7 @@ namespace entune {
 void add_train(CLI::App& app, CommandContext& context) {
   struct Arguments : RecipeArguments {
     bool overwrite = false;
-    std::string cell;
+    std::optional<std::string> cell;
   };
   const auto arguments = std::make_shared<Arguments>();
   arguments->add_to(app);

@@ -99,11 +99,11 @@ Residual DecoderBlock::forward(const Residual& input, const BatchContext& batch,
   at::Tensor x;
   Heads h = heads(x, input, batch.dropout_seed);
   if (batch.prefix_group != nullptr) {
-    const std::int64_t here = batch.layout.prefix_rows;
-    for (at::Tensor* t : {&h.k, &h.v}) {
-      const at::Tensor prefix = gather_to_region(t->narrow(0, 0, here), *batch.prefix_group);
-      *t = at::cat({prefix, t->narrow(0, here, t->size(0) - here)});
-    }
+    const std::int64_t here = batch.layout.prefix_rows, kv_heads = h.k.size(1);
+    const at::Tensor mine = at::cat({h.k.narrow(0, 0, here), h.v.narrow(0, 0, here)}, 1);
+    const at::Tensor prefix = gather_to_region(mine, *batch.prefix_group);
+    h.k = at::cat({prefix.narrow(1, 0, kv_heads), h.k.narrow(0, here, h.k.size(0) - here)});
+    h.v = at::cat({prefix.narrow(1, kv_heads, kv_heads), h.v.narrow(0, here, h.v.size(0) - here)});
   }
   const at::Tensor attended = packed_attention(h.q, h.k, h.v, batch.rotary, batch.key_rotary, batch.layout);
   return finish(x, attended, rows, batch.dropout_seed);

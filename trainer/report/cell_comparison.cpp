@@ -65,7 +65,8 @@ struct Metric {
   std::function<F1Counts(const SpanCounts&)> counts;
 };
 
-std::vector<Metric> metrics_of(const ComparisonOptions& options) {
+/// `run`: any of the split's, for all have the same gold.
+std::vector<Metric> metrics_of(const ComparisonOptions& options, const NamedDocuments& run) {
   std::vector<Metric> metrics;
   for (const Scheme scheme : options.schemes) {
     metrics.push_back({fmt::format("{}_f1", name_of(scheme)), [scheme](const SpanCounts& all) {
@@ -73,7 +74,10 @@ std::vector<Metric> metrics_of(const ComparisonOptions& options) {
                          return F1Counts{c.credit_halves(), c.possible(), c.actual()};
                        }});
   }
-  if (!options.held_out.empty()) {
+  const bool any_held_out = std::ranges::any_of(run.documents, [&](const DocumentScore& document) {
+    return counts_over(document.raw, options.held_out).support > 0;
+  });
+  if (any_held_out) {
     metrics.push_back({"held_out_f1", [&options](const SpanCounts& all) {
                          const LabelCounts c = counts_over(all, options.held_out);
                          return F1Counts{2 * c.correct, c.support, c.predicted};
@@ -128,16 +132,15 @@ json compare_cells(const std::vector<NamedDocuments>& cells, const ComparisonOpt
   for (const NamedDocuments& cell : cells) {
     if (std::find(splits.begin(), splits.end(), cell.split) == splits.end()) splits.push_back(cell.split);
   }
-  const std::vector<Metric> metrics = metrics_of(options);
   json comparisons = json::array();
   for (const std::string& split : splits) {
     const std::vector<Side> sides = sides_of(cells, split);
     require_same_texts(sides, split);
-    std::vector<json> rows;
-    std::vector<double> p_values;
-    for (std::size_t i = 0; i < sides.size(); ++i) {
-      for (std::size_t j = i + 1; j < sides.size(); ++j) {
-        for (const Metric& metric : metrics) {
+    for (const Metric& metric : metrics_of(options, *sides.front().runs.front())) {
+      std::vector<json> rows;
+      std::vector<double> p_values;
+      for (std::size_t i = 0; i < sides.size(); ++i) {
+        for (std::size_t j = i + 1; j < sides.size(); ++j) {
           for (const auto& [reading, counts] :
                {std::pair{"raw", &DocumentScore::raw}, std::pair{"repaired", &DocumentScore::repaired}}) {
             rows.push_back(compare(sides[i], sides[j], counts, metric, options));
@@ -147,11 +150,11 @@ json compare_cells(const std::vector<NamedDocuments>& cells, const ComparisonOpt
           }
         }
       }
-    }
-    const std::vector<double> adjusted = holm_adjusted(p_values);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      rows[i]["p_holm"] = adjusted[i];
-      comparisons.push_back(std::move(rows[i]));
+      const std::vector<double> adjusted = holm_adjusted(p_values);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i]["p_holm"] = adjusted[i];
+        comparisons.push_back(std::move(rows[i]));
+      }
     }
   }
   return comparisons;

@@ -33,7 +33,8 @@ struct ComparisonOptions {
 /// Cells of one variant are runs with different seeds: they are never compared with each other, their counts are
 /// pooled, and a and b name the variant then (else the cell). The test swaps the outputs of whole groups between the
 /// two sides, each side weighed as one run. Intervals are of a paired bootstrap over groups. Holm's correction is over
-/// all rows of a split. Throws InputError if two sides of a pair were not scored on the same texts.
+/// the rows of one metric on one split. The held-out metric is left out where a split holds no such entity. Throws
+/// InputError if two sides of a pair were not scored on the same texts.
 nlohmann::json compare_cells(const std::vector<NamedDocuments>& cells, const ComparisonOptions& options);
 
 }  // namespace entune

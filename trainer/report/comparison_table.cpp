@@ -25,16 +25,15 @@ std::string mean_text(const std::optional<MeanAndDeviation>& value) {
   return value ? fmt::format("{:.3f} ± {:.3f}", value->mean, value->deviation) : fixed(std::nullopt, 3);
 }
 
-/// F1 over the labels that were kept out of training, raw and repaired; a line for each cell that has such.
+/// F1 over the labels that were kept out of training, raw and repaired; nothing where there are none.
 std::string held_out_table(const json& summary, const std::string& split) {
+  const std::vector<std::string> labels = held_out_labels(summary, split);
+  if (labels.empty()) return "";
   TextTable table({"cell", "P", "R", "F1 strict [95 %]", "repaired"});
-  std::string labels;
   for (const Variant& variant : variants_of(summary)) {
     for (const json* cell : variant.cells) {
       const json& held_out = at_path(*cell, {"scores", split, "held_out"});
       if (held_out.is_null()) continue;
-      if (labels.empty())
-        labels = fmt::format("{}", fmt::join(held_out["labels"].get<std::vector<std::string>>(), ", "));
       table.add_row({string_at(*cell, {"name"}), fixed(number_at(held_out, {"raw", "precision"}), 3),
                      fixed(number_at(held_out, {"raw", "recall"}), 3), with_interval(at_path(held_out, {"raw"})),
                      fixed(number_at(held_out, {"repaired", "f1"}), 3)});
@@ -46,8 +45,9 @@ std::string held_out_table(const json& summary, const std::string& split) {
     table.add_row({fmt::format("{}: mean of {} seeds", variant.name, variant.cells.size()), "", "", mean_text(mean),
                    fixed(repaired->mean, 3)});
   }
-  if (labels.empty()) return "";
-  return fmt::format("\nLabels kept out of training ({}), raw reading\n", one_line(labels)) + table.str();
+  return fmt::format("\nLabels kept out of training ({}), raw reading\n",
+                     one_line(fmt::format("{}", fmt::join(labels, ", ")))) +
+         table.str();
 }
 
 std::string scores_table(const json& summary, const std::string& split) {

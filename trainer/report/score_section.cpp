@@ -1,6 +1,7 @@
 #include "trainer/report/score_section.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -236,10 +237,8 @@ std::string label_part(const json& summary, const std::vector<Variant>& variants
   };
   for (const std::string& label : labels) add_row(label, "per_label", label);
   if (table.empty() || shown.empty()) return "";
-  const json& held_out = at_path(*variants[shown.front()].cells.front(), {"scores", split, "held_out", "labels"});
-  if (held_out.is_array())
-    add_row(fmt::format("Kept out of training: {}", fmt::join(held_out.get<std::vector<std::string>>(), ", ")),
-            "held_out", "raw");
+  if (const std::vector<std::string> held_out = held_out_labels(summary, split); !held_out.empty())
+    add_row(fmt::format("Kept out of training: {}", fmt::join(held_out, ", ")), "held_out", "raw");
   return "<h3>Labels</h3>\n<p class=\"soft\">Strict F1 of each label in the raw reading; means where there are several "
          "seeds. Support is the "
          "number of gold entities.</p>\n" +

@@ -103,6 +103,19 @@ std::vector<std::string> splits_of(const json& summary) {
   return splits;
 }
 
+std::vector<std::string> held_out_labels(const json& summary, const std::string& split) {
+  std::optional<json> common;
+  const json& cells = at_path(summary, {"cells"});
+  for (const json& cell : cells.is_array() ? cells : json::array()) {
+    if (at_path(cell, {"scores", split}).is_null()) continue;
+    const json& labels = at_path(cell, {"scores", split, "held_out", "labels"});
+    const bool any = number_at(cell, {"scores", split, "held_out", "raw", "support"}).value_or(0.0) > 0.0;
+    if (!labels.is_array() || !any || (common && *common != labels)) return {};
+    common = labels;
+  }
+  return common ? common->get<std::vector<std::string>>() : std::vector<std::string>();
+}
+
 std::optional<MeanAndDeviation> mean_over(const std::vector<const json*>& cells,
                                           std::initializer_list<std::string_view> path) {
   std::vector<double> values;

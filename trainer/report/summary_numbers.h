@@ -31,6 +31,10 @@ std::string variant_name(const nlohmann::json& cell);
 /// The splits that any cell was scored on, "test" first, then by name.
 std::vector<std::string> splits_of(const nlohmann::json& summary);
 
+/// The labels that were kept out of training and are scored together on this split: those on which all cells agree, if
+/// the split holds any such entity; else none.
+std::vector<std::string> held_out_labels(const nlohmann::json& summary, const std::string& split);
+
 /// Mean and sample standard deviation of the numbers at `path` of the cells; absent if any cell lacks it.
 struct MeanAndDeviation {
   double mean = 0.0;

@@ -177,11 +177,11 @@ void require_disjoint_sides(const Recipe& recipe, const CellData& data) {
         throw InputError(fmt::format("sample {}: its text stands in {} and in {}; take it out of one of the files",
                                      example.id, found->second, side));
       }
-      if (example.group.empty()) continue;
+      if (example.group.empty() || recipe.training.method == TrainingMethod::none) continue;
       if (const auto [found, fresh] = side_of_group.emplace(example.group, side); !fresh && found->second != side) {
         throw InputError(
-            fmt::format("sample {}: its {} stands in {} and in {}; take its texts out of one of the files, or name in "
-                        "data.split.by the member that numbers the templates of both files",
+            fmt::format("sample {}: its {} stands in {} and in {}; take its texts out of one of the files, or, "
+                        "if one number means two templates, name another member in data.split.by",
                         example.id, recipe.data.split_by, found->second, side));
       }
     }

@@ -53,13 +53,6 @@ void write_predictions(const std::filesystem::path& path, const std::vector<Pred
   write_file_whole(path, lines);
 }
 
-ScoreReportOptions report_options(const Recipe& recipe) {
-  return {.bootstrap_samples = recipe.evaluation.bootstrap,
-          .confidence = 0.95,
-          .seed = recipe.seed,
-          .held_out = recipe.data.held_out_labels};
-}
-
 void write_scores(const std::filesystem::path& directory, const std::string& split,
                   const std::vector<DocumentScore>& documents) {
   std::filesystem::create_directories(directory / "scores");
@@ -87,6 +80,13 @@ json corpus_json(const CellData& data) {
 }
 
 }  // namespace
+
+ScoreReportOptions score_report_options(const Recipe& recipe) {
+  return {.bootstrap_samples = recipe.evaluation.bootstrap,
+          .confidence = 0.95,
+          .seed = recipe.seed,
+          .held_out = recipe.data.held_out_labels};
+}
 
 void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, DeviceMesh& mesh,
               const RunFolder& folder) {
@@ -123,7 +123,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
     generate["generated_tokens"] = generate["generated_tokens"].get<std::int64_t>() + answered.stats.generated_tokens;
     generate["forward_passes"] = generate["forward_passes"].get<std::int64_t>() + answered.stats.forward_passes;
     if (!first_rank) continue;
-    result["scores"][split] = score_report(answered.documents, recipe.labels, report_options(recipe));
+    result["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
     write_scores(directory, split, answered.documents);
     if (recipe.generation.write_predictions)
       write_predictions(directory / "predictions" / (split + ".jsonl"), answered.predictions);
@@ -146,7 +146,7 @@ void run_pattern_baseline(const Recipe& recipe, const CellData& data, const RunF
     std::vector<DocumentScore> documents;
     for (const Example& example : data.side(split))
       documents.push_back(score_document(example, recognizer.find(example.text)));
-    result["scores"][split] = score_report(documents, recipe.labels, report_options(recipe));
+    result["scores"][split] = score_report(documents, recipe.labels, score_report_options(recipe));
     write_scores(directory, split, documents);
   }
   write_file_whole(directory / "cell.json", result.dump(1) + "\n");

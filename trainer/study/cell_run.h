@@ -2,6 +2,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "data/scoring/score_report.h"
 #include "distributed/device_mesh.h"
 #include "trainer/recipe/recipe.h"
 #include "trainer/study/cell_data.h"
@@ -9,6 +10,9 @@
 #include "trainer/study/run_folder.h"
 
 namespace entune {
+
+/// How a run of this recipe reports its scores.
+ScoreReportOptions score_report_options(const Recipe& recipe);
 
 /// Trains one cell (unless training.method is none), lets it answer its splits, scores them and writes its folder.
 /// Collective over the mesh; rank 0 of the world writes. The adapter (or model) that the scores are of is the best one

@@ -9,7 +9,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <optional>
 
 #include "data/input_error.h"
 #include "data/scoring/document_score.h"
@@ -81,19 +80,6 @@ void order_cells(std::vector<FinishedCell>& cells, const std::vector<std::string
                    [&](const FinishedCell& a, const FinishedCell& b) { return place(a) < place(b); });
 }
 
-// The labels that every cell kept out of training; none if the cells differ in them.
-std::vector<std::string> held_out_of(const std::vector<FinishedCell>& cells) {
-  std::optional<json> common;
-  for (const FinishedCell& cell : cells) {
-    for (const json& scores : cell.result.value("scores", json::object())) {
-      const json labels = scores.value("held_out", json::object()).value("labels", json::array());
-      if (common && *common != labels) return {};
-      common = labels;
-    }
-  }
-  return common ? common->get<std::vector<std::string>>() : std::vector<std::string>();
-}
-
 void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output) {
   std::vector<NamedDocuments> documents;
   summary["cells"] = json::array();
@@ -108,7 +94,9 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
   ComparisonOptions options;
   options.bootstrap_samples = summary.value("bootstrap", options.bootstrap_samples);
   options.seed = summary.value("seed", options.seed);
-  options.held_out = held_out_of(cells);
+  for (const std::string& split : splits_of(summary)) {
+    if (options.held_out.empty()) options.held_out = held_out_labels(summary, split);
+  }
   summary["comparisons"] = compare_cells(documents, options);
   const RunFolder target(output);
   fs::create_directories(output);
@@ -126,7 +114,7 @@ std::vector<std::string> names_of(const std::vector<StudyCell>& cells) {
 
 // Indices of the cells to run. Throws InputError for a cell that is not there.
 std::vector<std::size_t> chosen_cells(const StudyOptions& options, const std::vector<StudyCell>& cells) {
-  if (!options.only_cell.empty()) return {find_cell(cells, options.only_cell)};
+  if (options.only_cell) return {find_cell(cells, *options.only_cell)};
   std::vector<std::size_t> all(cells.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   return all;
@@ -175,7 +163,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
     std::vector<std::string> to_run;
     for (const std::size_t i : chosen) to_run.push_back(cells[i].name);
     if (with_patterns) to_run.push_back(kPatterns);
-    folder.prepare(to_run, !options.only_cell.empty(), options.overwrite);
+    folder.prepare(to_run, options.only_cell.has_value(), options.overwrite);
     write_file_whole(folder.root() / "recipe.yaml", base.resolved_yaml);
     say_what_is_left_out(data.front());
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,8 @@ struct StudyOptions {
   std::filesystem::path recipe;
   std::vector<std::string> overrides;
   bool overwrite = false;
-  std::string only_cell =
-      {};  ///< runs this one (number from 0, or name) and leaves the others to other jobs; empty: all
+  /// Runs this one (number from 0, or name) and leaves the others to other jobs.
+  std::optional<std::string> only_cell = std::nullopt;
 };
 
 /// Runs every cell of a recipe's study (one, without a study), then writes summary.json and report.html and prints the

@@ -193,10 +193,10 @@ TEST(CompareCells, HeldOutLabelsByThemselves) {
   EXPECT_EQ(rows[2]["metric"], "held_out_f1");
   EXPECT_EQ(rows[2]["reading"], "raw");
   EXPECT_EQ(rows[2]["difference"], 1.0);
-  EXPECT_GT(rows[2]["p_holm"], rows[2]["p_value"]) << "corrected for all rows";
+  EXPECT_EQ(rows[2]["p_holm"], rows[0]["p_holm"]) << "a family of its own";
   const json other = compare_cells({{"x", "", "test", documents(all)}, {"j", "", "test", documents(none)}},
                                    {.rounds = 99, .held_out = {"B"}});
-  EXPECT_TRUE(other[2]["difference"].is_null()) << "no such entity, nothing to compare";
+  EXPECT_EQ(other.size(), 2u) << "no such entity, nothing to compare";
 }
 
 TEST(CompareCells, SeedsArePooledAndWeighedAsOneRun) {
