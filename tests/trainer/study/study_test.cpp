@@ -205,13 +205,22 @@ TEST_F(Study, TheModelAsItIsStandsBesideTheTrainedOne) {
 }
 
 TEST_F(Study, LabelsKeptOutOfTrainingAreScoredAndComparedTogether) {
+  // Of ten templates five hold the label, so that some of them are on the test side.
+  std::vector<Example> examples = corpus();
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(examples[i].text.find(" is ") + 4);
+    if (i % 10 >= 5 && i % 10 != 9) examples[i].entities.push_back({at, at + 2, "AGE"});
+  }
+  write_jsonl(folder_ / "corpus.jsonl", examples);
   run_study(options("study:\n  training.loss.prompt_weight: [0.0, 0.5]\n",
-                    {"data.held_out_labels=[AGE]", "task.label_list_variants=2", "evaluation.baseline=none"}),
+                    {"data.held_out_labels=[AGE]", "data.split.train=6", "data.split.validation=2",
+                     "task.label_list_variants=2", "evaluation.baseline=none"}),
             *self_);
   const json all = summary();
   for (const json& cell : all["cells"]) {
     const json& scores = cell["scores"]["test"];
     EXPECT_EQ(scores["held_out"]["labels"], json({"AGE"}));
+    EXPECT_GT(scores["held_out"]["raw"]["support"], 0);
     EXPECT_EQ(scores["held_out"]["raw"], scores["per_label"]["AGE"]);
   }
   ASSERT_EQ(all["comparisons"].size(), 4u);
