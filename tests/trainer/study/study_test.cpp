@@ -213,7 +213,7 @@ TEST_F(Study, LabelsKeptOutOfTrainingAreScoredAndComparedTogether) {
   }
   write_jsonl(folder_ / "corpus.jsonl", examples);
   run_study(options("study:\n  training.loss.prompt_weight: [0.0, 0.5]\n",
-                    {"data.held_out_labels=[AGE]", "data.split.train=6", "data.split.validation=2",
+                    {"data.held_out_labels=[AGE]", "data.split.seed=2", "data.split.train=6", "data.split.validation=2",
                      "task.label_list_variants=2", "evaluation.baseline=none"}),
             *self_);
   const json all = summary();
