@@ -121,7 +121,7 @@ cp "$out/recipe.yaml" "$out/one.yaml"
 printf 'study:\n  task.format: [xml, json]\n' | cat "$out/recipe.yaml" - >"$out/study.yaml"
 for name in one study; do
   timed draft-prompt "$name"
-  "$trainer" draft-prompt --recipe "$out/$name.yaml" >"$out/$name.lines" 2>"$out/$name.warnings"
+  "$trainer" draft-prompt --recipe "$out/$name.yaml" generation.max_new_tokens=2 >"$out/$name.lines" 2>"$out/$name.warnings"
   sed -e "/^task:/,/^\$/{/^task:/r $out/$name.lines" -e 'd}' "$out/study.yaml" >"$out/drafted.yaml"
   "$trainer" validate --recipe "$out/drafted.yaml" >"$out/validate"
   expect '^cell 1: format=json: 6 training' "$out/validate"
@@ -130,8 +130,8 @@ done
 for cell in 0 1; do
   "$trainer" inspect-data --recipe "$out/study.yaml" --cell "$cell" --samples 1 --color never >"$out/built-in-$cell"
 done
-expect 'warning: the confirmation was cut at 32 tokens' "$out/study.warnings"
-expect 'warning: the explanation was cut at 32 tokens' "$out/one.warnings"
+expect 'warning: the confirmation was cut at 2 tokens' "$out/study.warnings"
+expect 'warning: the explanation was cut at 2 tokens' "$out/one.warnings"
 timed turns
 python3 - "$out" <<'PYTHON'
 import re, sys
