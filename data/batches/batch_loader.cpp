@@ -173,11 +173,12 @@ std::optional<PackedPrefix> split_prefix(const std::vector<TrainingSample>& samp
   const auto num_ranks = static_cast<std::int64_t>(dealt.size());
   if (num_ranks == 1 || variants.size() != 1 || options.prompt_weight > 0.0) return {};
   const std::int64_t whole = variants.begin()->second.prefix_tokens, rows = whole / num_ranks;
-  const std::size_t micro_batches = fill(samples, dealt[0], options).size();
-  if (rows == 0 || micro_batches == 0) return {};
+  if (rows == 0) return {};
+  std::optional<std::size_t> micro_batches;
   for (const std::vector<std::size_t>& share : dealt) {
     const std::vector<std::vector<std::size_t>> groups = fill(samples, share, options);
-    if (groups.size() != micro_batches) return {};
+    if (groups.empty() || groups.size() != micro_batches.value_or(groups.size())) return {};
+    micro_batches = groups.size();
     for (const std::vector<std::size_t>& group : groups) {
       // What every leaf takes of the remainder must not outweigh the rows that are saved.
       if (std::ssize(group) * (whole % num_ranks) >= whole - rows) return {};

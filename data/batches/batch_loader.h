@@ -16,8 +16,8 @@ struct TrainingSample {
 
 struct BatchOptions {
   std::int64_t global_batch = 16;  ///< samples a step, over all data ranks
-  std::int64_t micro_batch_tokens =
-      4096;  ///< executed tokens of a micro-batch at most, prefix included; a longer sample stands alone
+  /// Executed tokens of a micro-batch at most, prefix included; a longer sample stands alone.
+  std::int64_t micro_batch_tokens = 4096;
   bool prefix_sharing = true;
   double prompt_weight = 0.0;  ///< weight of each prompt token; answer tokens weigh 1
 };

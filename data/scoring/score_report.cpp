@@ -19,9 +19,6 @@ std::optional<double> ratio(std::int64_t numerator, std::int64_t denominator) {
   return static_cast<double>(numerator) / static_cast<double>(denominator);
 }
 
-F1Counts f1_counts(const SchemeCounts& c) { return {c.credit_halves(), c.possible(), c.actual()}; }
-F1Counts f1_counts(const LabelCounts& c) { return {2 * c.correct, c.support, c.predicted}; }
-
 json quality_to_json(const Quality& quality, const std::optional<Interval>& f1) {
   return {{"precision", or_null(quality.precision)},
           {"recall", or_null(quality.recall)},

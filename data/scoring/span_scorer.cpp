@@ -69,6 +69,9 @@ std::string_view name_of(Scheme scheme) {
   return kNames[static_cast<std::size_t>(scheme)];
 }
 
+F1Counts f1_counts(const SchemeCounts& counts) { return {counts.credit_halves(), counts.possible(), counts.actual()}; }
+F1Counts f1_counts(const LabelCounts& counts) { return {2 * counts.correct, counts.support, counts.predicted}; }
+
 LabelCounts counts_over(const SpanCounts& counts, const std::vector<std::string>& labels) {
   LabelCounts sum;
   for (const std::string& label : labels) {

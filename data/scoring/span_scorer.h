@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/entity.h"
+#include "data/scoring/bootstrap.h"
 
 namespace entune {
 
@@ -91,6 +92,10 @@ struct SpanCounts {
 
 /// The strict counts of these labels together.
 LabelCounts counts_over(const SpanCounts& counts, const std::vector<std::string>& labels);
+
+/// What an F1 of these needs.
+F1Counts f1_counts(const SchemeCounts& counts);
+F1Counts f1_counts(const LabelCounts& counts);
 
 /// Scores predicted spans of one document (notes on scoring: the definitions are in docs of each struct above).
 /// Gold and prediction are treated alike: white space at a span's edges is trimmed, then empty spans and repetitions

@@ -81,7 +81,7 @@ Recipe::Training read_training(const Reader& read) {
   training.schedule.final_fraction = read.number("training.schedule.final_fraction");
   training.max_tokens = read.integer("training.max_tokens");
   training.skip_too_long = read.text("training.on_too_long") == "skip";
-  training.evaluate_every = read.with(read_interval, "training.evaluate_every");
+  training.evaluate_every = read.with(read_frequency, "training.evaluate_every");
   training.keep_best = read.text("training.keep_best");
   return training;
 }

@@ -28,7 +28,7 @@ struct DataFile {
 };
 
 /// How often something happens during training.
-struct Interval {
+struct Frequency {
   enum class Kind { none, epoch, steps } kind = Kind::epoch;
   std::int64_t steps = 0;
 };
@@ -82,7 +82,7 @@ struct Recipe {
     ScheduleOptions schedule;
     std::int64_t max_tokens = 4096;
     bool skip_too_long = false;  ///< on_too_long: skip
-    Interval evaluate_every;
+    Frequency evaluate_every;
     std::string keep_best = "strict_f1";  ///< strict_f1 | loss
   } training;
 

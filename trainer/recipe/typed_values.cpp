@@ -219,13 +219,13 @@ SplitSize read_split_size(const KeySpec& key, const YamlNode& node) {
   fail(key, node, "a count, a fraction between 0 and 1, rest or none");
 }
 
-Interval read_interval(const KeySpec& key, const YamlNode& node) {
-  if (node.kind == Kind::scalar && node.scalar == "none") return {Interval::Kind::none};
-  if (node.kind == Kind::scalar && node.scalar == "epoch") return {Interval::Kind::epoch};
+Frequency read_frequency(const KeySpec& key, const YamlNode& node) {
+  if (node.kind == Kind::scalar && node.scalar == "none") return {Frequency::Kind::none};
+  if (node.kind == Kind::scalar && node.scalar == "epoch") return {Frequency::Kind::epoch};
   refuse_octal(key, node);
   const auto steps = decimal_integer(node);
   if (!steps || *steps < 1) fail(key, node, "epoch, none or a number of steps");
-  return {Interval::Kind::steps, *steps};
+  return {Frequency::Kind::steps, *steps};
 }
 
 LabelList read_labels(const KeySpec& key, const YamlNode& node) {
@@ -342,7 +342,7 @@ void check_value(const KeySpec& key, const YamlNode& node) {
       read_split_size(key, node);
       break;
     case ValueType::interval:
-      read_interval(key, node);
+      read_frequency(key, node);
       break;
     case ValueType::labels:
       read_labels(key, node);

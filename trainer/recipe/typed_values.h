@@ -26,7 +26,7 @@ std::vector<std::string> read_names(const KeySpec& key, const YamlNode& node);  
 std::vector<std::string> read_targets(const KeySpec& key, const YamlNode& node);  ///< at least one; all: every choice
 std::optional<DataFile> read_data_file(const KeySpec& key, const YamlNode& node);
 SplitSize read_split_size(const KeySpec& key, const YamlNode& node);
-Interval read_interval(const KeySpec& key, const YamlNode& node);
+Frequency read_frequency(const KeySpec& key, const YamlNode& node);
 LabelList read_labels(const KeySpec& key, const YamlNode& node);
 std::map<std::string, std::optional<std::string>> read_label_map(const KeySpec& key, const YamlNode& node);
 PromptOptions read_prompt(const KeySpec& key, const YamlNode& node);

@@ -90,7 +90,7 @@ class Validation {
     if (training.method == TrainingMethod::lora && recipe_.export_as == "hf") {
       refuse("export", "hf is for a full fine-tuning; set export: adapter or none");
     }
-    if (training.method != TrainingMethod::none && training.evaluate_every.kind != Interval::Kind::none &&
+    if (training.method != TrainingMethod::none && training.evaluate_every.kind != Frequency::Kind::none &&
         !has_side("validation")) {
       refuse(
           "training.evaluate_every",

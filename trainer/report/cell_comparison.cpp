@@ -69,19 +69,15 @@ struct Metric {
 std::vector<Metric> metrics_of(const ComparisonOptions& options, const NamedDocuments& run) {
   std::vector<Metric> metrics;
   for (const Scheme scheme : options.schemes) {
-    metrics.push_back({fmt::format("{}_f1", name_of(scheme)), [scheme](const SpanCounts& all) {
-                         const SchemeCounts& c = all.scheme(scheme);
-                         return F1Counts{c.credit_halves(), c.possible(), c.actual()};
-                       }});
+    metrics.push_back({fmt::format("{}_f1", name_of(scheme)),
+                       [scheme](const SpanCounts& all) { return f1_counts(all.scheme(scheme)); }});
   }
   const bool any_held_out = std::ranges::any_of(run.documents, [&](const DocumentScore& document) {
     return counts_over(document.raw, options.held_out).support > 0;
   });
   if (any_held_out) {
-    metrics.push_back({"held_out_f1", [&options](const SpanCounts& all) {
-                         const LabelCounts c = counts_over(all, options.held_out);
-                         return F1Counts{2 * c.correct, c.support, c.predicted};
-                       }});
+    metrics.push_back(
+        {"held_out_f1", [&options](const SpanCounts& all) { return f1_counts(counts_over(all, options.held_out)); }});
   }
   return metrics;
 }

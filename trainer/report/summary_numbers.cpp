@@ -106,7 +106,8 @@ std::vector<std::string> splits_of(const json& summary) {
 std::vector<std::string> held_out_labels(const json& summary, const std::string& split) {
   std::optional<json> common;
   const json& cells = at_path(summary, {"cells"});
-  for (const json& cell : cells.is_array() ? cells : json::array()) {
+  if (!cells.is_array()) return {};
+  for (const json& cell : cells) {
     if (at_path(cell, {"scores", split}).is_null()) continue;
     const json& labels = at_path(cell, {"scores", split, "held_out", "labels"});
     const bool any = number_at(cell, {"scores", split, "held_out", "raw", "support"}).value_or(0.0) > 0.0;

@@ -18,14 +18,14 @@ namespace {
 
 using nlohmann::json;
 
-bool evaluation_is_due(const Interval& interval, const Trainer& trainer) {
-  switch (interval.kind) {
-    case Interval::Kind::none:
+bool evaluation_is_due(const Frequency& frequency, const Trainer& trainer) {
+  switch (frequency.kind) {
+    case Frequency::Kind::none:
       return false;
-    case Interval::Kind::epoch:
+    case Frequency::Kind::epoch:
       return trainer.at_epoch_end();
-    case Interval::Kind::steps:
-      return trainer.steps_done() % interval.steps == 0 || trainer.done();
+    case Frequency::Kind::steps:
+      return trainer.steps_done() % frequency.steps == 0 || trainer.done();
   }
   return false;
 }

@@ -269,7 +269,7 @@ TEST(BatchLoader, LeavesThePrefixWholeWhereRanksCannotShareIt) {
   other = options;
   other.prompt_weight = 0.1;
   EXPECT_FALSE(split(samples, other, 2));
-  // Three long samples and one short: one rank has two micro-batches, the other one.
+  // The long sample's rank has one micro-batch, the rank of the two others needs two.
   const std::vector<TokenId> prompt = {1, 2, 3, 4, 5, 6};
   const std::vector<TrainingSample> uneven = {sample(prompt, std::vector<TokenId>(40, 7)),
                                               sample(prompt, std::vector<TokenId>(30, 7)),

@@ -7,6 +7,8 @@
 
 #include "data/random.h"
 #include "distributed/device_mesh.h"
+#include "tests/trainer/kernels/relative_error.h"
+#include "tests/trainer/model/small_models.h"
 #include "trainer/loop/trainer.h"
 
 namespace entune::test {
@@ -28,16 +30,18 @@ LlamaConfig tiny_config() {
   return config;
 }
 
-std::vector<TrainingSample> random_samples() {
+}  // namespace
+
+std::vector<TrainingSample> random_samples(int count, std::int64_t vocab_size) {
   Random random(7);
   const auto tokens = [&](std::int64_t count) {
     std::vector<TokenId> ids;
-    for (std::int64_t i = 0; i < count; ++i) ids.push_back(static_cast<TokenId>(random.below(kVocabulary)));
+    for (std::int64_t i = 0; i < count; ++i) ids.push_back(static_cast<TokenId>(random.below(vocab_size)));
     return ids;
   };
   const std::vector<TokenId> prefix = tokens(9);
   std::vector<TrainingSample> samples;
-  for (int i = 0; i < 13; ++i) {
+  for (int i = 0; i < count; ++i) {
     TrainingSample sample;
     sample.tokens.ids = prefix;
     const std::vector<TokenId> rest = tokens(random.between(4, 15));
@@ -48,24 +52,12 @@ std::vector<TrainingSample> random_samples() {
   return samples;
 }
 
-}  // namespace
-
-void randomize_adapters(DecoderModel& model) {
-  const at::NoGradGuard no_grad;
-  for (Parameter& parameter : model.parameters()) {
-    if (!parameter.is_adapter || parameter.name.find("lora_B") == std::string::npos) continue;
-    const at::Tensor whole = at::arange(parameter.full_shape[0] * parameter.full_shape[1], at::kFloat)
-                                 .mul_(0.37)
-                                 .sin_()
-                                 .mul_(0.1)
-                                 .view(parameter.full_shape);
-    at::Tensor mine = whole;
-    if (parameter.shard.dim >= 0) {
-      const std::int64_t full = parameter.full_shape[static_cast<std::size_t>(parameter.shard.dim)];
-      mine = whole.slice(parameter.shard.dim, parameter.shard.begin(full), parameter.shard.end(full));
-    }
-    parameter.value.copy_(mine);
+void reduce_partial_gradients(DecoderModel& model, Communicator& tensor_axis) {
+  std::vector<at::Tensor> partial;
+  for (const Parameter& parameter : model.parameters()) {
+    if (parameter.value.requires_grad() && parameter.partial_gradient) partial.push_back(parameter.value);
   }
+  GradientReducer(partial, tensor_axis).reduce();
 }
 
 at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis) {
@@ -80,21 +72,13 @@ at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis)
   return all.narrow(0, 0, full).movedim(0, parameter.shard.dim).contiguous();
 }
 
-double relative_difference(const at::Tensor& a, const at::Tensor& b) {
-  return (a - b).norm().item<double>() / std::max(1e-12, a.norm().item<double>());
-}
-
 namespace {
 
 std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mesh) {
-  std::vector<at::Tensor> partial;
-  for (Parameter& parameter : model.parameters()) {
-    if (parameter.value.requires_grad() && parameter.partial_gradient) partial.push_back(parameter.value);
-  }
   const StepBatches work = loader.load(0, 0);
   for (const PackedBatch& micro_batch : work.micro_batches)
     model.loss_sum(micro_batch, &mesh.axis(MeshAxis::data)).backward();
-  GradientReducer(partial, mesh.axis(MeshAxis::tensor)).reduce();
+  reduce_partial_gradients(model, mesh.axis(MeshAxis::tensor));
   GradientReducer(model.trainable_parameters(), mesh.axis(MeshAxis::data), 1 << 12).reduce();
   std::map<std::string, at::Tensor> gradients;
   for (Parameter& parameter : model.parameters()) {
@@ -109,23 +93,12 @@ std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const Bat
 
 TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout) {
   DeviceMesh mesh(world, layout.data, layout.tensor);
-  ModelOptions options;
-  options.train_base = layout.full;
+  ModelOptions options = layout.full ? full_training() : lora_training();
   if (layout.checkpointing) options.checkpointing = ActivationCheckpointing::full;
-  if (!layout.full) {
-    options.lora =
-        LoraOptions{.rank = 4,
-                    .alpha = 8.0,
-                    .dropout = 0.0,
-                    .targets = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}};
-  }
   DecoderModel model(tiny_config(), options, mesh.axis(MeshAxis::tensor));
   model.initialize_random(3);
-  if (!layout.full) {
-    model.initialize_lora(3);
-    randomize_adapters(model);
-  }
-  const std::vector<TrainingSample> samples = random_samples();
+  fill_adapters(model, 3);
+  const std::vector<TrainingSample> samples = random_samples(13, kVocabulary);
   const BatchOptions batches{
       .global_batch = 8, .micro_batch_tokens = 48, .prefix_sharing = layout.prefix_sharing, .prompt_weight = 0.0};
   Communicator& data_axis = mesh.axis(MeshAxis::data);
@@ -178,8 +151,8 @@ std::string difference(const TrainingTrace& expected, const TrainingTrace& actua
     const auto found = actual.gradients.find(name);
     if (found == actual.gradients.end()) return "no gradient of " + name;
     if (gradient.norm().item<double>() == 0.0) return "gradient of " + name + " is zero: nothing compared";
-    if (relative_difference(gradient, found->second) > kTolerance)
-      return fmt::format("gradient of {}: {} of its norm", name, relative_difference(gradient, found->second));
+    if (relative_error(found->second, gradient) > kTolerance)
+      return fmt::format("gradient of {}: {} of its norm", name, relative_error(found->second, gradient));
   }
   return "";
 }

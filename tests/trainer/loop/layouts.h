@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/batches/batch_loader.h"
 #include "distributed/communicator.h"
 #include "trainer/model/decoder_model.h"
 
@@ -30,14 +31,14 @@ struct LayoutCase {
   bool checkpointing = false;
 };
 
-/// LoRA's B starts at zero, where the gradient of A is zero and hides errors: fills it, equally for every layout.
-void randomize_adapters(DecoderModel& model);
+/// Samples of random tokens behind one prompt, always the same.
+std::vector<TrainingSample> random_samples(int count, std::int64_t vocab_size);
+
+/// Sums the gradients that are partial over the tensor axis, as a step does before the update.
+void reduce_partial_gradients(DecoderModel& model, Communicator& tensor_axis);
 
 /// The parameter's gradient over all ranks of the tensor axis, float32, without padding. Collective.
 at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis);
-
-/// |a - b| / |a|.
-double relative_difference(const at::Tensor& a, const at::Tensor& b);
 
 /// Four steps on `world`, whose size is data * tensor. Same model, samples and order whatever the layout.
 TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout);

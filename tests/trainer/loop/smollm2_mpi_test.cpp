@@ -6,10 +6,10 @@
 #include <filesystem>
 
 #include "data/batches/batch_loader.h"
-#include "data/random.h"
-#include "distributed/gradient_reducer.h"
 #include "tests/support/mpi_test.h"
+#include "tests/trainer/kernels/relative_error.h"
 #include "tests/trainer/loop/layouts.h"
+#include "tests/trainer/model/small_models.h"
 #include "trainer/weights/hugging_face.h"
 
 namespace entune::test {
@@ -19,51 +19,21 @@ std::filesystem::path model_directory() {
   return std::filesystem::path(ENTUNE_SOURCE_DIR) / "models/smollm2-135m-instruct";
 }
 
-/// Three samples behind one prompt.
-std::vector<TrainingSample> some_samples(std::int64_t vocab_size) {
-  Random random(3);
-  const auto append = [&](std::vector<TokenId>& ids, std::int64_t count) {
-    for (std::int64_t i = 0; i < count; ++i) ids.push_back(static_cast<TokenId>(random.below(vocab_size)));
-  };
-  std::vector<TokenId> prompt;
-  append(prompt, 20);
-  std::vector<TrainingSample> samples(3);
-  for (TrainingSample& sample : samples) {
-    sample.tokens.ids = prompt;
-    append(sample.tokens.ids, random.between(5, 15));
-    sample.tokens.answer_start = 22;
-  }
-  return samples;
-}
-
 struct Trained {
   std::unique_ptr<DecoderModel> model;
   double loss = 0.0;
 };
 
 Trained one_pass(Communicator& tensor_axis, bool full) {
-  ModelOptions options;
-  options.train_base = full;
-  if (!full) {
-    options.lora =
-        LoraOptions{.rank = 4,
-                    .alpha = 8.0,
-                    .dropout = 0.0,
-                    .targets = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}};
-  }
   const LlamaConfig config = read_llama_config(model_directory());
-  Trained result{std::make_unique<DecoderModel>(config, options, tensor_axis)};
+  Trained result{std::make_unique<DecoderModel>(config, full ? full_training() : lora_training(), tensor_axis)};
   load_hugging_face_weights(model_directory(), *result.model);
-  result.model->initialize_lora(3);
-  randomize_adapters(*result.model);
-  const at::Tensor loss = result.model->loss_sum(pack(some_samples(config.vocab_size), {0, 1, 2}, true, 0.0));
+  fill_adapters(*result.model, 3);
+  const at::Tensor loss =
+      result.model->loss_sum(entune::pack(random_samples(3, config.vocab_size), {0, 1, 2}, true, 0.0));
   loss.backward();
   result.loss = loss.item<double>();
-  std::vector<at::Tensor> partial;
-  for (const Parameter& p : result.model->parameters()) {
-    if (p.value.requires_grad() && p.partial_gradient) partial.push_back(p.value);
-  }
-  GradientReducer(partial, tensor_axis).reduce();
+  reduce_partial_gradients(*result.model, tensor_axis);
   return result;
 }
 
@@ -75,30 +45,25 @@ TEST(SmolLm2OverRanks, GivesTheLossAndEveryGradientOfOneRank) {
   for (const bool full : {false, true}) {
     const Trained mine = one_pass(world(), full);
     const Trained whole = world().rank() == 0 ? one_pass(*self, full) : Trained{};
-    std::int64_t held = 0, replicated = 0, padding = 0, all = 0;
+    std::int64_t held = 0, expected_to_hold = 0;
     double squares = 0.0, difference_squares = 0.0;
     for (std::size_t i = 0; i < mine.model->parameters().size(); ++i) {
       const Parameter& parameter = mine.model->parameters()[i];
-      const auto bytes = static_cast<std::int64_t>(parameter.value.nbytes());
-      held += bytes;
-      if (parameter.shard.dim < 0) replicated += bytes;
-      const std::int64_t elements = at::prod(at::tensor(parameter.full_shape, at::kLong)).item<std::int64_t>();
-      if (parameter.shard.dim >= 0) {
-        padding += std::max<std::int64_t>(0, bytes - elements * 4 / world().size());
-        all += elements * 4;
-      }
+      std::int64_t bytes = static_cast<std::int64_t>(sizeof(float));
+      for (const std::int64_t size : parameter.full_shape) bytes *= size;
+      held += static_cast<std::int64_t>(parameter.value.nbytes());
+      expected_to_hold += parameter.shard.dim < 0 ? bytes : bytes / world().size();
       if (!parameter.value.requires_grad()) continue;
       const at::Tensor gradient = whole_gradient(parameter, world());
       if (world().rank() != 0) continue;
       const at::Tensor expected = whole.model->parameters()[i].value.grad();
       EXPECT_GT(expected.norm().item<double>(), 0.0) << parameter.name << ": nothing compared";
       // Sums in another order, through 30 blocks in float32: some small tensors differ in the fifth digit.
-      EXPECT_LE(relative_difference(expected, gradient), 1e-4) << parameter.name << (full ? ", full" : ", LoRA");
+      EXPECT_LE(relative_error(gradient, expected), 1e-4) << parameter.name << (full ? ", full" : ", LoRA");
       squares += expected.square().sum().item<double>();
       difference_squares += (expected - gradient).square().sum().item<double>();
     }
-    EXPECT_LE(held, all / world().size() + replicated + padding);
-    EXPECT_LE(padding, 4 * 576) << "one row of the vocabulary at most";
+    EXPECT_EQ(held, expected_to_hold) << "a third of what is sharded (3 divides all of it), and what is replicated";
     if (world().rank() == 0) {
       EXPECT_NEAR(mine.loss, whole.loss, 1e-5 * whole.loss);
       EXPECT_LE(difference_squares, 1e-10 * squares) << "of the whole gradient, 1e-5 of its norm";

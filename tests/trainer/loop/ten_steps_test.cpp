@@ -8,6 +8,7 @@
 
 #include "tests/support/thread_communicator.h"
 #include "tests/trainer/kernels/relative_error.h"
+#include "tests/trainer/model/small_models.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/safetensors_reader.h"
@@ -55,15 +56,7 @@ class TenSteps : public testing::TestWithParam<Way> {
 
   void train(Communicator& world, const Way& way) const {
     DeviceMesh mesh(world, way.data, way.tensor);
-    ModelOptions options;
-    options.train_base = way.full;
-    if (!way.full) {
-      options.lora =
-          LoraOptions{.rank = 3,
-                      .alpha = 6.0,
-                      .dropout = 0.0,
-                      .targets = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}};
-    }
+    const ModelOptions options = way.full ? test::full_training() : test::lora_training();  // rank 3, alpha 6
     DecoderModel decoder(read_llama_config(model()), options, mesh.axis(MeshAxis::tensor));
     load_hugging_face_weights(model(), decoder);
     {

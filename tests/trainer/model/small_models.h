@@ -44,13 +44,21 @@ inline ModelOptions lora_training() {
   return {.dtype = at::kFloat, .lora = all_adapters(), .train_base = false, .checkpointing = {}};
 }
 
-/// Random base and adapters, B included (with B = 0 the gradient of A is zero and hides errors); norms that are not 1.
-/// Equal for every layout.
-inline void fill_model(DecoderModel& model, std::uint64_t seed) {
-  model.initialize_random(seed);
+/// Random adapters, B included: with B = 0 the gradient of A is zero and hides errors. Equal for every layout.
+inline void fill_adapters(DecoderModel& model, std::uint64_t seed) {
+  model.initialize_lora(seed);
   at::NoGradGuard no_grad;
   for (Parameter& p : model.parameters()) {
     if (p.name.ends_with("lora_B.weight")) fill_normal(p, 0.2, seed + 1);
+  }
+}
+
+/// Random base and adapters, and norms that are not 1. Equal for every layout.
+inline void fill_model(DecoderModel& model, std::uint64_t seed) {
+  model.initialize_random(seed);
+  fill_adapters(model, seed);
+  at::NoGradGuard no_grad;
+  for (Parameter& p : model.parameters()) {
     if (p.full_shape.size() == 1) {
       fill_normal(p, 0.2, seed + 2);
       p.value.add_(1.0);
