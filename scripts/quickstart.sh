@@ -48,8 +48,6 @@ if $smoke; then
   run=runs/quickstart-smoke
   overrides+=("output=$run" data.split.train=12 data.split.test=6 evaluation.bootstrap=100 generation.max_new_tokens=64)
 fi
-# Under mpirun the ranks cannot see the terminal themselves.
-if [ -t 2 ]; then export ENTUNE_TERMINAL=1; fi
 # OpenMPI counts cores, not the two hardware threads of one.
 mpi=(mpirun -np 2 --bind-to none --oversubscribe)
 

@@ -48,12 +48,17 @@ run_logged() {
   fi
 }
 
+torch_is_there() { [ "$(cat .deps/python/packages 2>/dev/null)" = "${TORCH_PACKAGES[*]}" ]; }
+
+# pip fetches what is not there yet.
+needs_pip() { { [ -z "${LIBTORCH_DIR:-}" ] && ! torch_is_there; } || [ ! -e "$GGUF" ]; }
+
 missing_packages() {
   local entry
   for entry in "${PROGRAMS[@]}"; do
     command -v "${entry%%:*}" >/dev/null || echo "${entry##*:}"
   done
-  if command -v python3 >/dev/null && ! python3 -m pip --version >/dev/null 2>&1; then echo python3-pip; fi
+  if needs_pip && ! python3 -m pip --version >/dev/null 2>&1; then echo python3-pip; fi
   # Elsewhere than on Debian, CMake names what it does not find.
   command -v dpkg-query >/dev/null || return 0
   for entry in "${LIBRARIES[@]}"; do
@@ -101,7 +106,7 @@ install_libtorch() {
     note "taken from LIBTORCH_DIR"
   else
     LIBTORCH_DIR=$PWD/.deps/python/torch
-    if [ "$(cat .deps/python/packages 2>/dev/null)" = "${TORCH_PACKAGES[*]}" ]; then
+    if torch_is_there; then
       note "all there"
     else
       note "installing ${TORCH_PACKAGES[*]} into .deps/python (a download of 0.5 GB; 1.3 GB of disk)"

@@ -19,6 +19,11 @@ std::optional<double> ratio(std::int64_t numerator, std::int64_t denominator) {
   return static_cast<double>(numerator) / static_cast<double>(denominator);
 }
 
+/// F2 = 5 TP / (5 TP + 4 FN + FP): a miss costs four times as much as an invention.
+std::optional<double> f2(std::int64_t correct, std::int64_t possible, std::int64_t actual) {
+  return ratio(5 * correct, 4 * possible + actual);
+}
+
 json quality_to_json(const Quality& quality, const std::optional<Interval>& f1) {
   return {{"precision", or_null(quality.precision)},
           {"recall", or_null(quality.recall)},
@@ -45,6 +50,7 @@ json scheme_to_json(Scheme scheme, const SchemeCounts& counts, const std::option
   result["missed"] = counts.missed;
   result["spurious"] = counts.spurious;
   if (scheme == Scheme::strict) {
+    result["f2"] = or_null(f2(counts.correct, counts.possible(), counts.actual()));
     result["tp"] = counts.correct;
     result["fp"] = counts.actual() - counts.correct;
     result["fn"] = counts.possible() - counts.correct;
@@ -87,8 +93,6 @@ json errors_to_json(const ErrorCounts& errors) {
 
 json leak_to_json(const LeakCounts& leak) {
   const Quality untyped = quality(2 * leak.covered_characters, leak.gold_characters, leak.predicted_characters);
-  // F2 = 5 TP / (5 TP + 4 FN + FP): a missed character costs four times an invented one.
-  const auto f2 = ratio(5 * leak.covered_characters, 4 * leak.gold_characters + leak.predicted_characters);
   return {{"character_leak_rate", or_null(ratio(leak.gold_characters - leak.covered_characters, leak.gold_characters))},
           {"document_leak_rate", or_null(ratio(leak.leaking_documents, leak.gold_documents))},
           {"surface_leak_rate", or_null(ratio(leak.leaking_surfaces, leak.gold_surfaces))},
@@ -96,7 +100,7 @@ json leak_to_json(const LeakCounts& leak) {
            {{"precision", or_null(untyped.precision)},
             {"recall", or_null(untyped.recall)},
             {"f1", or_null(untyped.f1)},
-            {"f2", or_null(f2)}}},
+            {"f2", or_null(f2(leak.covered_characters, leak.gold_characters, leak.predicted_characters))}}},
           {"gold_characters", leak.gold_characters},
           {"leaked_characters", leak.gold_characters - leak.covered_characters},
           {"predicted_characters", leak.predicted_characters},

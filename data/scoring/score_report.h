@@ -21,7 +21,7 @@ struct ScoreReportOptions {
 ///   documents, groups                 counts
 ///   raw | repaired
 ///     strict | exact | partial | type precision, recall, f1, f1_low, f1_high (micro: of pooled counts); correct,
-///                                     incorrect, partial, missed, spurious; strict also has tp, fp, fn
+///                                     incorrect, partial, missed, spurious; strict also has f2, tp, fp, fn
 ///     macro, macro_10                 precision, recall, f1: means of what is defined over labels with support >= 1
 ///                                     (>= 10); labels: how many these are
 ///     duplicates                      repeated predictions, which were dropped

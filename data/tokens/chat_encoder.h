@@ -31,8 +31,9 @@ class ChatEncoder {
   virtual std::vector<TokenId> stop_ids() const = 0;
 };
 
-/// mistral | llama2 | vicuna | yi | smollm2 | chatml. The tokenizer must outlive the encoder. Throws InputError if the tokenizer lacks the
-/// family's control tokens, or for another name.
+/// mistral | llama2 | vicuna | yi | smollm2 | chatml | llama3 | qwen. Where a family has several forms, the tokenizer
+/// tells which one it is made for: Mistral v1 or v3, Llama 3 or 3.1, Qwen2.5 or Qwen3. The tokenizer must outlive the
+/// encoder. Throws InputError if the tokenizer lacks the family's control tokens, or for another name.
 std::unique_ptr<ChatEncoder> make_chat_encoder(std::string_view family, const Tokenizer& tokenizer);
 const std::vector<std::string>& chat_families();
 

@@ -6,6 +6,7 @@ namespace entune {
 namespace {
 
 constexpr std::string_view kSmollm2System = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
+constexpr std::string_view kQwen2System = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
 
 class ChatmlChat : public ChatEncoder {
  public:
@@ -15,19 +16,28 @@ class ChatmlChat : public ChatEncoder {
     line_break_ = tokenizer.encode("\n");
     stop_ids_.push_back(end_);
     add_stop("<|endoftext|>");
+    std::string opening = "assistant\n";
     if (name == "yi") {
       add_stop("<|im_start|>");
       add_stop("<|im_sep|>");
+    } else if (name == "smollm2") {
+      default_system_ = kSmollm2System;
+    } else if (name == "qwen" && tokenizer.encode("<think>").size() == 1) {  // Qwen3: a plain token, matched in text
+      opening += "<think>\n\n</think>\n\n";
+    } else if (name == "qwen") {
+      default_system_ = kQwen2System;
     }
+    opening_ = tokenizer.encode(opening);
   }
 
   EncodedSample encode(std::span<const Turn> turns, std::optional<std::string_view> answer) const override {
     check_last_is_user(turns, name_);
     EncodedSample sample;
-    if (name_ == "smollm2" && turns.front().role != Role::system) add_turn(sample.ids, Role::system, kSmollm2System);
+    if (!default_system_.empty() && turns.front().role != Role::system)
+      add_turn(sample.ids, Role::system, default_system_);
     for (const Turn& turn : turns) add_turn(sample.ids, turn.role, turn.text);
     sample.ids.push_back(start_);
-    append(sample.ids, tokenizer_.encode("assistant\n"));
+    append(sample.ids, opening_);
     finish(sample, tokenizer_, answer, end_);
     return sample;
   }
@@ -51,6 +61,8 @@ class ChatmlChat : public ChatEncoder {
   TokenId start_;
   TokenId end_;
   std::vector<TokenId> line_break_;
+  std::vector<TokenId> opening_;     // of the answer's turn, behind <|im_start|>
+  std::string_view default_system_;  // put first where the conversation has none; empty: nothing is
   std::vector<TokenId> stop_ids_;
 };
 

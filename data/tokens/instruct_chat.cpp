@@ -53,8 +53,7 @@ class InstructChat : public ChatEncoder {
     if (tokenizer.control_id("[INST]")) {
       throw InputError(
           fmt::format("model.chat: expected for {} a tokenizer that writes [INST] as text, found one that has it as a "
-                      "control token "
-                      "(Mistral v3); use a v0.1 or v0.2 model",
+                      "control token (Mistral v3); set model.chat to mistral",
                       style.name));
     }
   }

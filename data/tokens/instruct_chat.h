@@ -16,8 +16,8 @@ namespace entune {
 /// The supervised answer is (answer) </s> in all three: Llama-2's space behind earlier answers is left out there, so
 /// that it decodes to the very text. Texts are not trimmed, since answers copy them.
 ///
-/// name: mistral | llama2 | vicuna. Throws InputError if the tokenizer lacks <s> or </s>, or if [INST] is a control
-/// token (Mistral v3).
+/// name: mistral (tokenizer v1) | llama2 | vicuna. Throws InputError if the tokenizer lacks <s> or </s>, or if [INST]
+/// is a control token (Mistral v3: mistral_v3_chat.h).
 std::unique_ptr<ChatEncoder> make_instruct_chat(std::string_view name, const Tokenizer& tokenizer);
 
 }  // namespace entune

@@ -20,6 +20,7 @@ void add_show_config(CLI::App& app, CommandContext& context);
 void add_inspect_data(CLI::App& app, CommandContext& context);
 void add_evaluate(CLI::App& app, CommandContext& context);
 void add_predict(CLI::App& app, CommandContext& context);
+void add_export(CLI::App& app, CommandContext& context);
 void add_generate_data(CLI::App& app, CommandContext& context);
 void add_draft_prompt(CLI::App& app, CommandContext& context);
 void add_import(CLI::App& app, CommandContext& context);

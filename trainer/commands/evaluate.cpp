@@ -23,17 +23,19 @@ struct Arguments {
   std::string cell;
   std::vector<std::string> overrides;
   std::string split = "test";
-  std::string data;
+  DataFile data;
   std::string output;
 };
 
 // The cell's own side of the study's split: all cells together decide what is left out before it.
 std::vector<Example> split_of_run(const Arguments& arguments, const TrainedCell& cell) {
-  const std::vector<StudyCell> cells =
+  std::vector<StudyCell> cells =
       expand_study(std::filesystem::path(arguments.run) / "recipe.yaml", {}, {.check_files = false});
   std::vector<CellSetup> setups;
-  for (const StudyCell& each : cells)
+  for (StudyCell& each : cells) {
+    each.loaded.recipe.model.adapter = "none";  // no text depends on it, and it may be gone since the run
     setups.push_back(set_up_cell(each.loaded.recipe, each.loaded.recipe.parallel.tensor));
+  }
   const std::vector<CellData> data = prepare_data(cells, setups);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (cells[i].name == cell.name) return data[i].side(arguments.split);
@@ -43,10 +45,10 @@ std::vector<Example> split_of_run(const Arguments& arguments, const TrainedCell&
 }
 
 std::vector<Example> texts_to_answer(const Arguments& arguments, const TrainedCell& cell) {
-  if (arguments.data.empty()) return split_of_run(arguments, cell);
+  if (arguments.data.path.empty()) return split_of_run(arguments, cell);
   std::int64_t num_skipped = 0;
-  std::vector<Example> examples = read_data_file({.path = arguments.data}, cell.loaded.recipe, num_skipped);
-  if (num_skipped > 0) fmt::print(stderr, "{}: {} bad samples left out\n", arguments.data, num_skipped);
+  std::vector<Example> examples = read_data_file(arguments.data, cell.loaded.recipe, num_skipped);
+  if (num_skipped > 0) fmt::print(stderr, "{}: {} bad samples left out\n", arguments.data.path, num_skipped);
   return examples;
 }
 
@@ -60,7 +62,7 @@ void run_evaluate(const Arguments& arguments, Communicator& world) {
                                               .keep_predictions = false,
                                               .progress = "answering"});
   if (world.rank() != 0) return;
-  const std::string split = arguments.data.empty() ? arguments.split : "test";
+  const std::string split = arguments.data.path.empty() ? arguments.split : "test";
   json result{{"name", cell.name}, {"format", recipe.task.format}, {"seed", recipe.seed}};
   result["generate"] = {{"seconds", answered.seconds},
                         {"texts", examples.size()},
@@ -86,8 +88,18 @@ void add_evaluate(CLI::App& app, CommandContext& context) {
   command->add_option("--split", arguments->split, "train, validation or test of the run's data")
       ->check(CLI::IsMember({"train", "validation", "test"}))
       ->capture_default_str();
-  command->add_option("--data", arguments->data, "Another data set to answer instead (JSONL, Presidio JSON or CoNLL)")
-      ->type_name("FILE");
+  CLI::Option* data = command
+                          ->add_option("--data", arguments->data.path,
+                                       "Another data set to answer instead (JSONL, Presidio JSON or CoNLL)")
+                          ->type_name("FILE");
+  command->add_option("--reader", arguments->data.reader, "How to read it: auto (by its suffix), jsonl, presidio or conll")
+      ->check(CLI::IsMember({"auto", "jsonl", "presidio", "conll"}))
+      ->needs(data)
+      ->capture_default_str();
+  command->add_option("--scheme", arguments->data.scheme, "Tags of a CoNLL file: iob1, iob2 or bioes")
+      ->check(CLI::IsMember({"iob1", "iob2", "bioes"}))
+      ->needs(data)
+      ->capture_default_str();
   command->add_option("--output,-o", arguments->output, "JSON file for the scores")->type_name("FILE");
   command->callback(
       [&context, arguments] { context.run = [&context, arguments] { run_evaluate(*arguments, context.world); }; });

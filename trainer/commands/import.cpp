@@ -24,12 +24,10 @@ void add_import(CLI::App& app, CommandContext& context) {
   command->callback([&context, arguments] {
     context.run = [&context, arguments] {
       if (context.world.rank() != 0) return;
-      std::unique_ptr<Progress> progress;
-      import_gguf(arguments->gguf, arguments->to, [&](std::int64_t done, std::int64_t total) {
-        if (!progress) progress = std::make_unique<Progress>("importing " + arguments->gguf, total >> 20, "MiB", true);
-        progress->update(done >> 20);
-      });
-      progress.reset();
+      constexpr std::int64_t kValueBytes = 2;  // it writes bfloat16 and reports values
+      import_gguf(arguments->gguf, arguments->to,
+                  [report = byte_progress("importing " + arguments->gguf, true)](
+                      std::int64_t done, std::int64_t total) { report(kValueBytes * done, kValueBytes * total); });
       fmt::print("{}: written\n", arguments->to);
     };
   });

@@ -43,8 +43,19 @@ std::string readable(const Tokenizer& tokenizer, const std::vector<TokenId>& ids
   return text;
 }
 
-void print_sample(const Example& example, const CellSetup& setup, bool color) {
-  const EncodedSample sample = setup.task->with_answer(example);
+/// A side as the cell meets it: training has label lists of its own (training_samples), the other sides the whole list.
+std::vector<EncodedSample> encoded_side(const std::string& side, const Recipe& recipe, const CellSetup& setup,
+                                        const std::vector<Example>& examples) {
+  std::vector<EncodedSample> samples;
+  if (side == "train") {
+    for (TrainingSample& sample : training_samples(recipe, setup, examples)) samples.push_back(std::move(sample.tokens));
+  } else {
+    for (const Example& example : examples) samples.push_back(setup.task->with_answer(example));
+  }
+  return samples;
+}
+
+void print_sample(const Example& example, const EncodedSample& sample, const CellSetup& setup, bool color) {
   const auto border = static_cast<std::size_t>(sample.answer_start);
   const std::string prompt = readable(*setup.tokenizer, sample.ids, 0, border);
   const std::string answer = readable(*setup.tokenizer, sample.ids, border, sample.ids.size());
@@ -59,18 +70,19 @@ void print_sample(const Example& example, const CellSetup& setup, bool color) {
   }
 }
 
-void print_counts(const CellData& data, const CellSetup& setup) {
+void print_counts(const CellData& data, const Recipe& recipe, const CellSetup& setup) {
   for (const std::string side : {"train", "validation", "test"}) {
     const std::vector<Example>& examples = data.side(side);
     if (examples.empty()) continue;
     std::int64_t prompt_tokens = 0, answer_tokens = 0, longest = 0;
     std::map<std::string, std::int64_t> labels;
-    for (const Example& example : examples) {
-      const EncodedSample sample = setup.task->with_answer(example);
+    for (const EncodedSample& sample : encoded_side(side, recipe, setup, examples)) {
       const auto total = static_cast<std::int64_t>(sample.ids.size());
       prompt_tokens += sample.answer_start;
       answer_tokens += total - sample.answer_start;
       longest = std::max(longest, total);
+    }
+    for (const Example& example : examples) {
       for (const Entity& entity : example.entities) ++labels[entity.label];
     }
     const auto count = static_cast<std::int64_t>(examples.size());
@@ -89,14 +101,17 @@ void inspect(const Arguments& arguments, std::int64_t world_size) {
   for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world_size));
   const std::vector<CellData> data = prepare_data(cells, setups);
   const bool color = arguments.color == "always" || (arguments.color == "auto" && isatty(STDOUT_FILENO) == 1);
+  const Recipe& recipe = cells[chosen].loaded.recipe;
   const std::vector<Example>& examples = data[chosen].side(arguments.side);
-  fmt::print("cell {}: {}; what the loss is on is {}\n", chosen, cells[chosen].name,
-             color ? "green" : "between >>>supervised>>> and <<<");
-  for (std::int64_t i = 0; i < std::min<std::int64_t>(arguments.samples, static_cast<std::int64_t>(examples.size()));
-       ++i) {
-    print_sample(examples[static_cast<std::size_t>(i)], setups[chosen], color);
-  }
-  print_counts(data[chosen], setups[chosen]);
+  const std::vector<EncodedSample> samples = encoded_side(arguments.side, recipe, setups[chosen], examples);
+  fmt::print("cell {}: {}; what the loss is on is {}{}\n", chosen, cells[chosen].name,
+             color ? "green" : "between >>>supervised>>> and <<<",
+             recipe.training.prompt_weight > 0.0
+                 ? fmt::format("; every other token weighs {} (training.loss.prompt_weight)", recipe.training.prompt_weight)
+                 : "");
+  const auto num_shown = std::min(static_cast<std::size_t>(arguments.samples), samples.size());
+  for (std::size_t i = 0; i < num_shown; ++i) print_sample(examples[i], samples[i], setups[chosen], color);
+  print_counts(data[chosen], recipe, setups[chosen]);
 }
 
 }  // namespace

@@ -19,6 +19,9 @@ struct AdapterConstants {
   AdapterDropout dropout;
 };
 
+/// Tensors of a projection in the lists that autograd sees, and their places among its kTensors.
+constexpr std::size_t kWeight = 0, kBias = 1, kA = 2, kB = 3, kTensors = 4;
+
 bool present(const at::Tensor& tensor) { return tensor.numel() > 0; }
 
 /// 0 or 1 / (1 - p) for each element of x.
@@ -36,7 +39,7 @@ class AdapterGroup {
   AdapterGroup(const variable_list& tensors, const std::vector<AdapterConstants>& constants, at::ScalarType dtype) {
     std::vector<at::Tensor> stacked;
     for (std::size_t i = 0; i < constants.size(); ++i) {
-      const at::Tensor &a = tensors[3 * i + 1], &b = tensors[3 * i + 2];
+      const at::Tensor &a = tensors[kTensors * i + kA], &b = tensors[kTensors * i + kB];
       if (!present(a)) continue;
       const Member member{.index = i, .begin = rank_, .rank = a.size(0), .a = a.to(dtype), .b = b.to(dtype)};
       rank_ += member.rank;
@@ -67,8 +70,8 @@ class AdapterGroup {
     }
   }
 
-  /// Adds the adapters' part of the gradient of x to dx (if defined) and writes those of A and B, float32, to grads[3 i
-  /// + 1] and grads[3 i + 2].
+  /// Adds the adapters' part of the gradient of x to dx (if defined) and writes those of A and B, float32, to their
+  /// places in grads.
   void backward(const variable_list& grad_outputs, const at::Tensor& x, const at::Tensor& down,
                 const std::vector<AdapterConstants>& constants, at::Tensor& dx, variable_list& grads,
                 const std::vector<at::ScalarType>& types) const {
@@ -79,17 +82,17 @@ class AdapterGroup {
       const double scale = constants[m.index].scale;
       at::Tensor part = d_down.narrow(1, m.begin, m.rank);
       part.addmm_(dy, m.b, 0.0, scale);
-      grads[3 * m.index + 2] = at::mm(dy.t(), down.narrow(1, m.begin, m.rank)).to(types[m.index]).mul_(scale);
+      grads[kTensors * m.index + kB] = at::mm(dy.t(), down.narrow(1, m.begin, m.rank)).to(types[m.index]).mul_(scale);
     }
     if (!with_dropout_) {
       if (dx.defined()) dx.addmm_(d_down, stacked_a_);
       const at::Tensor d_stacked = at::mm(d_down.t(), x);
-      for (const Member& m : members_) grads[3 * m.index + 1] = d_stacked.narrow(0, m.begin, m.rank).to(types[m.index]);
+      for (const Member& m : members_) grads[kTensors * m.index + kA] = d_stacked.narrow(0, m.begin, m.rank).to(types[m.index]);
       return;
     }
     for (const Member& m : members_) {
       const at::Tensor part = d_down.narrow(1, m.begin, m.rank);
-      grads[3 * m.index + 1] = at::mm(part.t(), dropped(x, constants[m.index])).to(types[m.index]);
+      grads[kTensors * m.index + kA] = at::mm(part.t(), dropped(x, constants[m.index])).to(types[m.index]);
       if (!dx.defined()) continue;
       at::Tensor d_dropped = at::mm(part, m.a);
       if (constants[m.index].dropout.probability > 0.0) d_dropped.mul_(dropout_mask(x, constants[m.index].dropout));
@@ -114,14 +117,13 @@ class AdapterGroup {
   bool with_dropout_ = false;
 };
 
-/// Tensors of the projections in the order W, A, B each; empty ones for adapters that are not there (autograd takes no
-/// undefined ones).
+/// Tensors of the projections, kTensors each; empty ones for what is not there (autograd takes no undefined ones).
 variable_list tensors_of(const std::vector<Projection>& projections, std::vector<AdapterConstants>& constants) {
   variable_list tensors;
   for (const Projection& p : projections) {
     const at::Tensor absent = at::empty({0}, p.weight.options().requires_grad(false));
-    const bool adapted = p.lora_a.defined();
-    tensors.insert(tensors.end(), {p.weight, adapted ? p.lora_a : absent, adapted ? p.lora_b : absent});
+    const auto or_absent = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor : absent; };
+    tensors.insert(tensors.end(), {p.weight, or_absent(p.bias), or_absent(p.lora_a), or_absent(p.lora_b)});
     constants.push_back({p.scale, p.dropout});
   }
   return tensors;
@@ -131,7 +133,10 @@ variable_list tensors_of(const std::vector<Projection>& projections, std::vector
 std::pair<std::vector<at::Tensor>, at::Tensor> project_forward(const at::Tensor& x, const variable_list& tensors,
                                                                const std::vector<AdapterConstants>& constants) {
   std::vector<at::Tensor> outputs;
-  for (std::size_t i = 0; i < constants.size(); ++i) outputs.push_back(at::mm(x, tensors[3 * i].t()));
+  for (std::size_t i = 0; i < constants.size(); ++i) {
+    const at::Tensor &weight = tensors[kTensors * i + kWeight], &bias = tensors[kTensors * i + kBias];
+    outputs.push_back(present(bias) ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t()));
+  }
   const AdapterGroup adapters(tensors, constants, x.scalar_type());
   at::Tensor down;
   if (!adapters.empty()) {
@@ -141,15 +146,17 @@ std::pair<std::vector<at::Tensor>, at::Tensor> project_forward(const at::Tensor&
   return {std::move(outputs), down};
 }
 
-/// Gradient of x (undefined if not needed); those of W, A, B in `grads`. needs_weight[i]: whether W_i is trained.
+/// Gradient of x (undefined if not needed); those of W, b, A, B in `grads`. needs_weight[i]: whether W_i, and b_i with
+/// it, is trained.
 at::Tensor project_backward(const variable_list& grad_outputs, const at::Tensor& x, const at::Tensor& down,
                             const variable_list& tensors, const std::vector<AdapterConstants>& constants, bool needs_x,
                             const std::vector<bool>& needs_weight, variable_list& grads) {
   at::Tensor dx;
   std::vector<at::ScalarType> adapter_types(constants.size(), at::kFloat);
   for (std::size_t i = 0; i < constants.size(); ++i) {
-    const at::Tensor &dy = grad_outputs[i], &weight = tensors[3 * i];
-    if (present(tensors[3 * i + 1])) adapter_types[i] = tensors[3 * i + 1].scalar_type();
+    const at::Tensor &dy = grad_outputs[i], &weight = tensors[kTensors * i + kWeight];
+    const at::Tensor& a = tensors[kTensors * i + kA];
+    if (present(a)) adapter_types[i] = a.scalar_type();
     if (!dy.defined()) continue;
     if (needs_x) {
       if (dx.defined()) {
@@ -158,7 +165,10 @@ at::Tensor project_backward(const variable_list& grad_outputs, const at::Tensor&
         dx = at::mm(dy, weight);
       }
     }
-    if (needs_weight[i]) grads[3 * i] = at::mm(dy.t(), x);
+    if (needs_weight[i]) {
+      grads[kTensors * i + kWeight] = at::mm(dy.t(), x);
+      if (present(tensors[kTensors * i + kBias])) grads[kTensors * i + kBias] = dy.sum(0);
+    }
   }
   const AdapterGroup adapters(tensors, constants, x.scalar_type());
   if (!adapters.empty()) adapters.backward(grad_outputs, x, down, constants, dx, grads, adapter_types);
@@ -184,7 +194,7 @@ class Project : public torch::autograd::Function<Project> {
     const auto& constants = kept_value<std::vector<AdapterConstants>>(ctx, "constants");
     const variable_list tensors(saved.begin() + 2, saved.end());
     std::vector<bool> needs_weight;
-    for (std::size_t i = 0; i < constants.size(); ++i) needs_weight.push_back(ctx->needs_input_grad(1 + 3 * i));
+    for (std::size_t i = 0; i < constants.size(); ++i) needs_weight.push_back(ctx->needs_input_grad(1 + kTensors * i + kWeight));
     variable_list grads(tensors.size());
     const at::Tensor dx = project_backward(grad_outputs, saved[0], saved[1], tensors, constants,
                                            ctx->needs_input_grad(0), needs_weight, grads);
@@ -212,11 +222,11 @@ class SwigluProject : public torch::autograd::Function<SwigluProject> {
     const variable_list tensors(saved.begin() + 3, saved.end());
     const at::Tensor &gate = saved[0], &up = saved[1];
     variable_list grads(tensors.size());
-    const bool needs_product = ctx->needs_input_grad(2) || present(tensors[1]);
+    const bool needs_product = ctx->needs_input_grad(2 + kWeight) || present(tensors[kA]);
     const at::Tensor product = needs_product ? swiglu(gate, up) : gate;
     at::Tensor d_product =
         project_backward(grad_outputs, product, saved[2], tensors, constants,
-                         ctx->needs_input_grad(0) || ctx->needs_input_grad(1), {ctx->needs_input_grad(2)}, grads);
+                         ctx->needs_input_grad(0) || ctx->needs_input_grad(1), {ctx->needs_input_grad(2 + kWeight)}, grads);
     at::Tensor d_gate, d_up;
     if (d_product.defined()) std::tie(d_gate, d_up) = swiglu_backward(d_product, gate, up);
     grads.insert(grads.begin(), {at::Tensor(), d_gate, d_up});

@@ -16,16 +16,17 @@ struct AdapterDropout {
   std::int64_t full = 0;
 };
 
-/// One projection: y = x W^T + scale * (x A^T) B^T (Hu et al. 2021).
+/// One projection: y = x W^T + b + scale * (x A^T) B^T (Hu et al. 2021).
 struct Projection {
   at::Tensor weight;          ///< W [out, in], the type of x
+  at::Tensor bias;            ///< b [out], the type of x; undefined: none
   at::Tensor lora_a, lora_b;  ///< A [r, in] and B [out, r], float32 (float64 if x is); undefined: no adapter
   double scale = 0.0;
   AdapterDropout dropout;
 };
 
 /// Several projections of one x [T, in]: their outputs [T, out_i]. Their gradients of x are added up in one buffer.
-/// Differentiable in x, W, A and B; what needs no gradient is not computed. Keeps x and x A^T.
+/// Differentiable in x, W, b, A and B; what needs no gradient is not computed. Keeps x and x A^T.
 std::vector<at::Tensor> project(const at::Tensor& x, const std::vector<Projection>& projections);
 
 /// project(silu(gate) * up): keeps gate and up, and builds their product again in the backward. gate, up [T, in] -> [T,

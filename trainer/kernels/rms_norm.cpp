@@ -11,7 +11,7 @@ using torch::autograd::variable_list;
 
 at::Tensor widened(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
 
-/// 1 / rms of each row, [T, 1].
+/// 1 / rms of each row: the last dimension becomes 1.
 at::Tensor reciprocal_rms(const at::Tensor& x, double eps) {
   const at::Tensor norm = at::linalg_vector_norm(widened(x), 2, at::IntArrayRef{-1}, /*keepdim=*/true);
   return norm.mul_(norm).div_(x.size(-1)).add_(eps).rsqrt_();
@@ -34,7 +34,7 @@ std::pair<at::Tensor, at::Tensor> norm_backward(const at::Tensor& grad, const at
   at::Tensor dw;
   if (needs_weight) {
     at::mul_out(product, dy, x);
-    dw = product.mul_(rstd).sum(0).to(weight.scalar_type());
+    dw = product.mul_(rstd).flatten(0, -2).sum(0).to(weight.scalar_type());
   }
   return {dx.to(x_in.scalar_type()), dw};
 }

@@ -33,6 +33,11 @@ ParallelLinear::ParallelLinear(LinearOptions options, Cut cut, Communicator& gro
   parameters_.push_back(make_parameter(options_.name + ".weight", {out, in}, column ? rows : columns, options_.dtype,
                                        options_.train_base));
   projection_.weight = parameters_[0].value;
+  if (options_.bias) {
+    TORCH_CHECK(column, options_.name, ": a row-parallel layer would add its bias once a rank");
+    parameters_.push_back(make_parameter(options_.name + ".bias", {out}, rows, options_.dtype, options_.train_base));
+    projection_.bias = parameters_[1].value;
+  }
   if (rank == 0) return;
   Parameter a =
       make_parameter(options_.name + ".lora_A.weight", {rank, in}, column ? whole : columns, at::kFloat, true);

@@ -13,11 +13,12 @@
 
 namespace entune {
 
-/// Shape of a linear layer without bias and of its adapter.
+/// Shape of a linear layer and of its adapter.
 struct LinearOptions {
   std::string name;              ///< of the module, as Hugging Face has it: "model.layers.0.self_attn.q_proj"
   std::int64_t in_features = 0;  ///< over all ranks
   std::int64_t out_features = 0;
+  bool bias = false;  ///< of column-parallel layers alone
   at::ScalarType dtype = at::kFloat;
   bool train_base = false;
   std::int64_t lora_rank = 0;  ///< 0: no adapter
@@ -25,10 +26,10 @@ struct LinearOptions {
   double lora_dropout = 0.0;
 };
 
-/// Base weight W [out, in] and adapter A [r, in], B [out, r] of one linear layer, as one rank of a tensor-parallel
-/// group holds them:
+/// Base weight W [out, in], bias [out] and adapter A [r, in], B [out, r] of one linear layer, as one rank of a
+/// tensor-parallel group holds them:
 ///
-///   column-parallel (`column`): rows of W and of B are cut, A is whole. Input replicated, output cut. dA is a partial
+///   column-parallel (`column`): rows of W, of the bias and of B are cut, A is whole. Input replicated, output cut. dA is a partial
 ///   sum. row-parallel (`row`): columns of W and of A are cut, B is whole. Input cut; the output is a partial sum, to
 ///   which the adapter's part is
 ///     added before the one all-reduce. dB is a partial sum.
@@ -40,7 +41,7 @@ class ParallelLinear {
   enum class Cut { column, row };
   ParallelLinear(LinearOptions options, Cut cut, Communicator& group);
 
-  /// Appends W, then A and B.
+  /// Appends W, the bias if there is one, then A and B.
   void collect(std::vector<Parameter>& parameters) const;
   /// `dropout_seed`: of this pass over the model, absent if dropout is off.
   Projection projection(std::optional<std::uint64_t> dropout_seed) const;

@@ -19,8 +19,8 @@ struct Parameter {
   Shard shard;                           ///< which part of full_shape `value` is
   bool is_adapter = false;
   /// Replicated over the tensor axis, but each rank computes only a part of its gradient: summed over the axis once a
-  /// step (LoRA's A before a column-parallel layer, its B after a row-parallel one; the norms inside no region need
-  /// none).
+  /// step (LoRA's A before a column-parallel layer, its B after a row-parallel one, the norms of q's and k's heads; the
+  /// norms inside no region need none).
   bool partial_gradient = false;
 };
 

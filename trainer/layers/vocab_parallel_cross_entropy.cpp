@@ -46,20 +46,24 @@ Chunk cross_entropy_chunk(const at::Tensor& hidden, const at::Tensor& weight, co
   Chunk result;
   result.loss = lse.sub(sums[1]).mul_(weights).sum();
 
-  // d loss / d logits = weight * (softmax over everything - target's one-hot); the factors by row are applied to the
-  // smaller matrices.
-  const at::Tensor share = softmax.lse.sub(lse).exp_().mul_(weights).unsqueeze(1);
-  const at::Tensor target_weight = weights.masked_fill(absent, 0).to(hidden.scalar_type()).unsqueeze(1);
-  const at::Tensor p = softmax.probabilities.to(hidden.scalar_type());
-  const at::Tensor row_share = share.to(hidden.scalar_type());
+  // d loss / d logits = weight * (softmax over everything - target's one-hot). The difference is taken before it is
+  // rounded to a lower type: where the model is sure, both terms are near 1 and what counts is far below. A rank that
+  // has all of the vocabulary applies the weights to the smaller matrices.
+  at::Tensor difference = softmax.probabilities;
+  const bool is_whole = vocabulary.group->size() == 1;
+  if (!is_whole) difference.mul_(softmax.lse.sub(lse).exp_().mul_(weights).unsqueeze(1));
+  if (part > 0) {
+    const at::Tensor one_hot = is_whole ? at::ones_like(weights) : weights.masked_fill(absent, 0);
+    difference.scatter_add_(1, target.unsqueeze(1), one_hot.neg().unsqueeze(1));
+  }
+  difference = difference.to(hidden.scalar_type());
+  const at::Tensor row_weights = weights.to(hidden.scalar_type()).unsqueeze(1);
   if (needs_hidden) {
-    result.grad_hidden = at::mm(p, weight).mul_(row_share);
-    if (part > 0) result.grad_hidden.addcmul_(weight.index_select(0, target), target_weight, -1.0);
+    result.grad_hidden = at::mm(difference, weight);
+    if (is_whole) result.grad_hidden.mul_(row_weights);
   }
   if (grad_weight.defined() && part > 0) {
-    at::Tensor rows = grad_weight.narrow(0, 0, part);
-    rows.addmm_(p.t(), hidden.mul(row_share));
-    rows.index_add_(0, target, hidden.mul(target_weight), -1.0);
+    grad_weight.narrow(0, 0, part).addmm_(difference.t(), is_whole ? hidden.mul(row_weights) : hidden);
   }
   return result;
 }

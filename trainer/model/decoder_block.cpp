@@ -26,13 +26,31 @@ LinearOptions linear_options(const ModelOptions& options, std::int64_t block, co
   return result;
 }
 
+/// q, k or v.
+LinearOptions attention_input(const LlamaConfig& config, const ModelOptions& options, std::int64_t block,
+                              const std::string& projection, std::int64_t num_heads) {
+  LinearOptions result =
+      linear_options(options, block, "self_attn", projection, config.hidden_size, num_heads * config.head_dim);
+  result.bias = config.qkv_bias;
+  return result;
+}
+
+/// A norm over each head, the same for all of them: whole on every rank, which sees its own heads alone.
+std::optional<Parameter> make_head_norm(const LlamaConfig& config, const ModelOptions& options, std::int64_t block,
+                                        const std::string& name, const Communicator& group) {
+  if (!config.qk_norm) return std::nullopt;
+  Parameter norm = make_norm(fmt::format("model.layers.{}.self_attn.{}.weight", block, name), config.head_dim, options);
+  norm.partial_gradient = group.size() > 1;
+  return norm;
+}
+
 }  // namespace
 
-Parameter make_norm(const std::string& name, std::int64_t hidden_size, const ModelOptions& options) {
+Parameter make_norm(const std::string& name, std::int64_t size, const ModelOptions& options) {
   Parameter parameter;
   parameter.name = name;
-  parameter.value = at::empty({hidden_size}, at::TensorOptions(options.dtype)).set_requires_grad(options.train_base);
-  parameter.full_shape = {hidden_size};
+  parameter.value = at::empty({size}, at::TensorOptions(options.dtype)).set_requires_grad(options.train_base);
+  parameter.full_shape = {size};
   return parameter;
 }
 
@@ -50,12 +68,11 @@ DecoderBlock::DecoderBlock(const LlamaConfig& c, const ModelOptions& options, st
       input_norm_(make_norm(fmt::format("model.layers.{}.input_layernorm.weight", index), c.hidden_size, options)),
       attention_norm_(
           make_norm(fmt::format("model.layers.{}.post_attention_layernorm.weight", index), c.hidden_size, options)),
-      q_proj_(linear_options(options, index, "self_attn", "q_proj", c.hidden_size, c.num_heads * c.head_dim),
-              ParallelLinear::Cut::column, tensor_axis),
-      k_proj_(linear_options(options, index, "self_attn", "k_proj", c.hidden_size, c.num_kv_heads * c.head_dim),
-              ParallelLinear::Cut::column, tensor_axis),
-      v_proj_(linear_options(options, index, "self_attn", "v_proj", c.hidden_size, c.num_kv_heads * c.head_dim),
-              ParallelLinear::Cut::column, tensor_axis),
+      q_norm_(make_head_norm(c, options, index, "q_norm", tensor_axis)),
+      k_norm_(make_head_norm(c, options, index, "k_norm", tensor_axis)),
+      q_proj_(attention_input(c, options, index, "q_proj", c.num_heads), ParallelLinear::Cut::column, tensor_axis),
+      k_proj_(attention_input(c, options, index, "k_proj", c.num_kv_heads), ParallelLinear::Cut::column, tensor_axis),
+      v_proj_(attention_input(c, options, index, "v_proj", c.num_kv_heads), ParallelLinear::Cut::column, tensor_axis),
       o_proj_(linear_options(options, index, "self_attn", "o_proj", c.num_heads * c.head_dim, c.hidden_size),
               ParallelLinear::Cut::row, tensor_axis),
       gate_proj_(linear_options(options, index, "mlp", "gate_proj", c.hidden_size, c.intermediate_size),
@@ -68,6 +85,9 @@ DecoderBlock::DecoderBlock(const LlamaConfig& c, const ModelOptions& options, st
 void DecoderBlock::collect(std::vector<Parameter>& parameters) const {
   parameters.push_back(input_norm_);
   for (const ParallelLinear* layer : {&q_proj_, &k_proj_, &v_proj_, &o_proj_}) layer->collect(parameters);
+  for (const std::optional<Parameter>* norm : {&q_norm_, &k_norm_}) {
+    if (*norm) parameters.push_back(**norm);
+  }
   parameters.push_back(attention_norm_);
   for (const ParallelLinear* layer : {&gate_proj_, &up_proj_, &down_proj_}) layer->collect(parameters);
 }
@@ -78,8 +98,11 @@ DecoderBlock::Heads DecoderBlock::heads(at::Tensor& x, const Residual& input,
   std::tie(x, normed) = normalize(input, input_norm_.value, eps_);
   const std::vector<at::Tensor> projected =
       column_parallel(normed, {&q_proj_, &k_proj_, &v_proj_}, group_, dropout_seed);
-  const auto split = [&](const at::Tensor& t) { return t.view({t.size(0), -1, head_dim_}); };
-  return {split(projected[0]), split(projected[1]), split(projected[2])};
+  const auto split = [&](const at::Tensor& t, const std::optional<Parameter>& norm) {
+    const at::Tensor heads = t.view({t.size(0), -1, head_dim_});
+    return norm ? rms_norm(heads, norm->value, eps_) : heads;
+  };
+  return {split(projected[0], q_norm_), split(projected[1], k_norm_), split(projected[2], std::nullopt)};
 }
 
 Residual DecoderBlock::finish(at::Tensor x, at::Tensor attended, const at::Tensor& rows,

@@ -61,13 +61,14 @@ class DecoderBlock {
   std::int64_t head_dim_;
   std::optional<std::int64_t> sliding_window_;
   Parameter input_norm_, attention_norm_;
+  std::optional<Parameter> q_norm_, k_norm_;
   ParallelLinear q_proj_, k_proj_, v_proj_, o_proj_, gate_proj_, up_proj_, down_proj_;
 };
 
 /// rms_norm of a residual stream: adds the branch first. Returns {x + branch, norm}.
 std::pair<at::Tensor, at::Tensor> normalize(const Residual& residual, const at::Tensor& weight, double eps);
 
-/// The weight [C] of a norm. Replicated: what it normalizes is replicated too, so its gradient is whole on every rank.
-Parameter make_norm(const std::string& name, std::int64_t hidden_size, const ModelOptions& options);
+/// The weight [size] of a norm. Replicated: what it normalizes is replicated too, so its gradient is whole on every rank.
+Parameter make_norm(const std::string& name, std::int64_t size, const ModelOptions& options);
 
 }  // namespace entune

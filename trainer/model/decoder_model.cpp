@@ -63,11 +63,15 @@ struct DecoderModel::Impl {
     return vocab_parallel_embedding(ids, embedding.value, config.vocab_size, embedding.shard, group);
   }
 
+  RotaryTables rotary(const at::Tensor& positions) const {
+    return rotary_tables(positions, config.head_dim, config.rope_theta, config.rope_scaling);
+  }
+
   std::shared_ptr<BatchContext> context(const PackedBatch& batch, Communicator* prefix_group = nullptr) const {
     auto result = std::make_shared<BatchContext>();
     result->layout = {batch.prefix_tokens, batch.leaf_offsets, config.sliding_window};
     const at::Tensor positions = index_tensor(batch.positions);
-    result->rotary = rotary_tables(positions, config.head_dim, config.rope_theta);
+    result->rotary = rotary(positions);
     result->key_rotary = result->rotary;
     if (!batch.prefix_part) return result;
 
@@ -82,7 +86,7 @@ struct DecoderModel::Impl {
     result->layout.prefix_rows = part.rows;
     const at::Tensor leaves = positions.narrow(0, part.rows, positions.size(0) - part.rows);
     const at::Tensor key_positions = at::cat({at::arange(batch.prefix_tokens, leaves.options()), leaves});
-    result->key_rotary = rotary_tables(key_positions, config.head_dim, config.rope_theta);
+    result->key_rotary = rotary(key_positions);
     return result;
   }
 
@@ -158,7 +162,7 @@ void DecoderModel::initialize_random(std::uint64_t seed) {
   for (Parameter& p : impl_->parameters) {
     if (p.is_adapter) continue;
     if (p.full_shape.size() == 1) {
-      p.value.fill_(1.0);
+      p.value.fill_(p.name.ends_with(".bias") ? 0.0 : 1.0);
     } else {
       fill_normal(p, impl_->config.initializer_range, seed);
     }
@@ -220,8 +224,7 @@ at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_toke
 
 at::Tensor DecoderModel::decode(const at::Tensor& next_ids, KvCache& cache) {
   at::NoGradGuard no_grad;
-  const RotaryTables rotary =
-      rotary_tables(cache.lengths.add(cache.prefix_tokens), impl_->config.head_dim, impl_->config.rope_theta);
+  const RotaryTables rotary = impl_->rotary(cache.lengths.add(cache.prefix_tokens));
   const at::Tensor lengths = cache.lengths.add(1);
   const std::int64_t longest = lengths.max().item<std::int64_t>();
   TORCH_CHECK(longest <= cache.capacity, "key/value cache: expected room for ", longest,

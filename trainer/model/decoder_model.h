@@ -66,7 +66,7 @@ class DecoderModel {
   std::vector<at::Tensor> trainable_parameters();
   /// Fills the adapters (and no other parameter); equal for every layout of ranks.
   void initialize_lora(std::uint64_t seed);
-  /// Fills everything from N(0, initializer_range), norms with 1; equal for every layout of ranks.
+  /// Fills everything from N(0, initializer_range), norms with 1, biases with 0; equal for every layout of ranks.
   void initialize_random(std::uint64_t seed);
   /// Dropout is active in training mode only.
   void set_training(bool training);

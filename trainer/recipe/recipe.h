@@ -46,7 +46,7 @@ struct Recipe {
     std::string path;
     std::string init = "pretrained";  ///< pretrained | random
     std::string preset = "none";
-    std::string adapter = "none";
+    std::string adapter = "none";  ///< a PEFT adapter directory, or none
     std::string dtype = "auto";  ///< auto | float32 | bfloat16
     std::string chat = "auto";
   } model;
@@ -96,7 +96,7 @@ struct Recipe {
     std::int64_t tensor = 1;
   } parallel;
 
-  std::string export_as = "adapter";  ///< adapter | hf (of a full fine-tuning) | none
+  std::string export_as = "adapter";  ///< adapter | merged (beside the adapter) | hf (of a full fine-tuning) | none
 
   double gpu_hour_price_usd = 0.0;
 

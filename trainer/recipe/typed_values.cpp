@@ -65,6 +65,13 @@ std::optional<double> decimal_number(const YamlNode& node) {
   return value;
 }
 
+/// Whether the node says the key's default, however it spells a number.
+bool is_default(const KeySpec& key, const YamlNode& node) {
+  const std::optional<double> value = decimal_number(node);
+  return node.scalar == key.default_value || (value && value == decimal_number({.kind = Kind::scalar,
+                                                                               .scalar = std::string(key.default_value)}));
+}
+
 bool is_inside(const ValueRange& range, double value) {
   return (range.above_least ? value > range.least : value >= range.least) &&
          (range.below_most ? value < range.most : value <= range.most);
@@ -359,7 +366,7 @@ void check_value(const KeySpec& key, const YamlNode& node) {
   }
   if (key.not_built.empty()) return;
   const bool asks_for_it = key.not_built_values.empty()
-                               ? node.scalar != key.default_value
+                               ? !is_default(key, node)
                                : std::find(key.not_built_values.begin(), key.not_built_values.end(), node.scalar) !=
                                      key.not_built_values.end();
   if (asks_for_it) {

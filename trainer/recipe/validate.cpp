@@ -35,6 +35,7 @@ class Validation {
       refuse("model.preset",
              "a pretrained model has the shape of its config.json; remove the preset, or set model.init: random");
     }
+    check_adapter(random);
   }
 
   void check_data() const {
@@ -84,11 +85,11 @@ class Validation {
              "dropout draws anew for every text, a shared prefix is computed once; set dropout: 0.0, or "
              "training.prefix_sharing: false");
     }
-    if (training.method == TrainingMethod::full && recipe_.export_as == "adapter") {
+    if (training.method == TrainingMethod::full && (recipe_.export_as == "adapter" || recipe_.export_as == "merged")) {
       refuse("export", "a full fine-tuning has no adapter; set export: hf or none");
     }
     if (training.method == TrainingMethod::lora && recipe_.export_as == "hf") {
-      refuse("export", "hf is for a full fine-tuning; set export: adapter or none");
+      refuse("export", "hf is for a full fine-tuning; set export: adapter, merged or none");
     }
     if (training.method != TrainingMethod::none && training.evaluate_every.kind != Frequency::Kind::none &&
         !has_side("validation")) {
@@ -115,6 +116,12 @@ class Validation {
                          "directory); correct the path, or make one: `trainer import --gguf FILE --to DIR`",
                          recipe_.model.path));
     }
+    if (has_adapter() && !std::filesystem::is_regular_file(recipe_.model.adapter + "/adapter_config.json")) {
+      refuse("model.adapter",
+             fmt::format("expected a PEFT adapter directory (with adapter_config.json), found none at '{}' (relative "
+                         "paths start at the current directory); correct the path, or set adapter: none",
+                         recipe_.model.adapter));
+    }
     check_file("data.train", recipe_.data.train);
     check_file("data.validation", recipe_.data.validation);
     check_file("data.test", recipe_.data.test);
@@ -128,6 +135,23 @@ class Validation {
   void check_path(std::string_view key, const std::string& path) const {
     if (path.find_first_of("\n\r\t") != std::string::npos || path.front() == '-') {
       refuse(key, "expected a path without line breaks or tabs that does not begin with '-'");
+    }
+  }
+
+  bool has_adapter() const { return recipe_.model.adapter != "none"; }
+
+  void check_adapter(bool random) const {
+    if (!has_adapter()) return;
+    check_path("model.adapter", recipe_.model.adapter);
+    if (random) {
+      refuse("model.adapter",
+             "an adapter fits the weights that it was trained on; set model.init: pretrained, or none");
+    }
+    if (recipe_.training.method == TrainingMethod::full) {
+      refuse(
+          "model.adapter",
+          "a full fine-tuning trains the model's own weights, and an adapter is not among them; merge it into its "
+          "model first (`trainer export RUN --to merged`) and name that as model.path, or set training.method: lora");
     }
   }
 

@@ -43,6 +43,23 @@ std::string memory(const std::optional<double>& bytes) {
   return bytes ? fmt::format("{:.2f} GiB", *bytes / (1024.0 * 1024.0 * 1024.0)) : fixed(bytes, 2);
 }
 
+/// Hours of every cell and, where GPUs worked and their price is known, money: in all, and for each hundredth of F1.
+HtmlTable price_table(const std::vector<Variant>& variants, const std::string& split) {
+  HtmlTable table({"Cell", "Ranks", "Hours", "GPU hours", "USD", "USD a point of F1"});
+  for (const Variant& variant : variants) {
+    for (const json* cell : variant.cells) {
+      const json& cost = at_path(*cell, {"cost"});
+      if (cost.is_null()) continue;
+      const auto usd = number_at(cost, {"usd"}), f1 = number_at(*cell, {"scores", split, "raw", "strict", "f1"});
+      std::optional<double> usd_a_point = ratio(usd, f1);
+      if (usd_a_point) *usd_a_point /= 100.0;
+      table.add_row({string_at(*cell, {"name"}), grouped(number_at(cost, {"ranks"})), fixed(number_at(cost, {"hours"}), 2),
+                     fixed(number_at(cost, {"gpu_hours"}), 2), fixed(usd, 2), fixed(usd_a_point, 3)});
+    }
+  }
+  return table;
+}
+
 }  // namespace
 
 std::string loss_section(const json& summary) {
@@ -117,6 +134,14 @@ std::string cost_section(const json& summary) {
         training.str();
   }
   if (!answering.empty()) html += "<h3>Answering</h3>\n" + answering.str();
+  const std::vector<std::string> splits = splits_of(summary);
+  const HtmlTable prices = price_table(variants, splits.empty() ? "" : splits.front());
+  if (!prices.empty()) {
+    html +=
+        "<h3>Hours and price</h3>\n<p class=\"soft\">Training and answering. The price is that of the GPU hours at "
+        "telemetry.gpu_hour_price_usd; a point is a hundredth of strict F1, raw reading.</p>\n" +
+        prices.str();
+  }
   if (!lengths.empty()) {
     html += fmt::format("<h3>Generated tokens a text</h3>\n<figure>{}</figure>\n",
                         bar_chart(lengths, {.title = "Generated tokens a text", .x_name = "tokens", .x_max = {}}));

@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "data/patterns/pattern_recognizer.h"
 #include "data/scoring/score_report.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/report/summary_file.h"
+#include "trainer/study/cell_export.h"
 #include "trainer/study/cell_training.h"
-#include "trainer/weights/hugging_face.h"
 
 namespace entune {
 namespace {
@@ -59,17 +60,11 @@ void write_scores(const std::filesystem::path& directory, const std::string& spl
   write_document_scores(directory / "scores" / (split + ".jsonl"), documents);
 }
 
-// The adapter or model that was scored. Data rank 0's tensor group writes.
-void export_weights(const Recipe& recipe, DecoderModel& model, DeviceMesh& mesh,
-                    const std::filesystem::path& directory) {
-  if (recipe.export_as != "none" && mesh.axis(MeshAxis::data).rank() == 0) {
-    Communicator& tensor_axis = mesh.axis(MeshAxis::tensor);
-    if (recipe.training.method == TrainingMethod::lora)
-      save_peft_adapter(directory / "adapter", model, recipe.model.path, tensor_axis);
-    if (recipe.training.method == TrainingMethod::full)
-      save_hugging_face(directory / "model", model, recipe.model.path, tensor_axis);
-  }
-  mesh.world().barrier();
+json merge_json(const MergeDifference& difference) {
+  return {{"largest_logit_difference", difference.largest},
+          {"largest_logit", difference.largest_logit},
+          {"positions", difference.num_positions},
+          {"same_choice", difference.num_same_choice}};
 }
 
 json corpus_json(const CellData& data) {
@@ -94,7 +89,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
   const bool first_rank = mesh.world().rank() == 0;
   const std::filesystem::path directory = folder.cell(cell.name);
   const AnswerBudget budget = setup.task->fit_budget(data.train);
-  const std::unique_ptr<DecoderModel> model = load_model(recipe, setup, mesh, first_rank);
+  std::unique_ptr<DecoderModel> model = load_model(recipe, setup, mesh, first_rank);
 
   json result{{"name", cell.name},
               {"format", recipe.task.format},
@@ -106,7 +101,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"corpus", corpus_json(data)}};
   if (recipe.training.method != TrainingMethod::none) {
     result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory);
-    export_weights(recipe, *model, mesh, directory);
+    export_trained_weights(recipe, *model, mesh, directory);
   }
 
   json generate{{"seconds", 0.0}, {"texts", 0}, {"prompt_tokens", 0}, {"generated_tokens", 0}, {"forward_passes", 0}};
@@ -129,6 +124,12 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
       write_predictions(directory / "predictions" / (split + ".jsonl"), answered.predictions);
   }
   result["generate"] = generate;
+  // Last, as it frees the model.
+  if (recipe.training.method == TrainingMethod::lora && recipe.export_as == "merged") {
+    const MergeDifference difference = export_merged_model(recipe, setup, std::move(model), mesh, directory / "model");
+    if (first_rank) fmt::print("{}: merged; {}\n", (directory / "model").string(), describe(difference));
+    result["merged"] = merge_json(difference);
+  }
   if (first_rank) {
     write_file_whole(directory / "recipe.yaml", cell.loaded.resolved_yaml);
     write_file_whole(directory / "cell.json", result.dump(1) + "\n");

@@ -16,7 +16,7 @@ ScoreReportOptions score_report_options(const Recipe& recipe);
 
 /// Trains one cell (unless training.method is none), lets it answer its splits, scores them and writes its folder.
 /// Collective over the mesh; rank 0 of the world writes. The adapter (or model) that the scores are of is the best one
-/// on the validation side, where there was validation.
+/// on the validation side, where there was validation; it is exported before the splits are answered, and merged after.
 void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, DeviceMesh& mesh,
               const RunFolder& folder);
 

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "data/input_error.h"
+#include "trainer/study/chat_family.h"
 #include "trainer/telemetry/progress.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/presets.h"
@@ -27,13 +28,9 @@ at::ScalarType resolve_dtype(const std::string& name) {
   return name == "bfloat16" ? at::kBFloat16 : at::kFloat;
 }
 
-// A family only where the files leave no doubt: Llama-2's and Vicuna's look alike, for one.
 std::string resolve_chat_family(const Recipe& recipe, const LlamaConfig& config, const Tokenizer& tokenizer) {
   if (recipe.model.chat != "auto") return recipe.model.chat;
-  if (config.model_type == "mistral") return "mistral";
-  const bool chat_ml = tokenizer.control_id("<|im_start|>") && tokenizer.control_id("<|im_end|>");
-  if (chat_ml && config.vocab_size == 49152) return "smollm2";
-  if (chat_ml && config.vocab_size == 64000) return "yi";
+  if (const auto family = find_chat_family(recipe.model.path, config, tokenizer)) return *family;
   throw InputError(
       fmt::format("model.chat: auto: the chat family of {} is not plain from its files (model_type {}, vocabulary {}); "
                   "set model.chat to one of: {}",
@@ -47,6 +44,17 @@ LlamaConfig resolve_config(const Recipe& recipe) {
   return read_llama_config(recipe.model.path);
 }
 
+// The adapters that the model carries: to be trained, or one that is given and answers as it is.
+std::optional<LoraOptions> resolve_lora(const Recipe& recipe) {
+  const bool is_given = recipe.model.adapter != "none";
+  if (recipe.training.method == TrainingMethod::lora) {
+    if (is_given) expect_peft_config(recipe.model.adapter, recipe.training.lora);
+    return recipe.training.lora;
+  }
+  if (!is_given) return std::nullopt;
+  return read_peft_config(recipe.model.adapter);
+}
+
 }  // namespace
 
 CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size) {
@@ -54,6 +62,7 @@ CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size) {
   setup.config = resolve_config(recipe);
   validate_layout(recipe, setup.config, world_size);
   setup.dtype = resolve_dtype(recipe.model.dtype);
+  setup.lora = resolve_lora(recipe);
   setup.tokenizer = load_tokenizer(recipe.model.path);
   if (setup.tokenizer->vocab_size() > setup.config.vocab_size) {
     throw InputError(
@@ -72,22 +81,21 @@ std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& set
 }
 
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown) {
-  ModelOptions options{.dtype = setup.dtype,
-                       .lora = std::nullopt,
-                       .train_base = recipe.training.method == TrainingMethod::full,
-                       .checkpointing = recipe.training.activation_checkpointing};
-  if (recipe.training.method == TrainingMethod::lora) options.lora = recipe.training.lora;
+  const ModelOptions options{.dtype = setup.dtype,
+                             .lora = setup.lora,
+                             .train_base = recipe.training.method == TrainingMethod::full,
+                             .checkpointing = recipe.training.activation_checkpointing};
   auto model = std::make_unique<DecoderModel>(setup.config, options, mesh.axis(MeshAxis::tensor));
-  if (recipe.model.init == "random") {
-    model->initialize_random(recipe.seed);
-  } else {
-    std::unique_ptr<Progress> progress;
-    load_hugging_face_weights(recipe.model.path, *model, [&](std::int64_t done, std::int64_t total) {
-      if (!progress) progress = std::make_unique<Progress>("loading " + recipe.model.path, total >> 20, "MiB", shown);
-      progress->update(done >> 20);
-    });
+  const bool is_random = recipe.model.init == "random";
+  if (is_random) model->initialize_random(recipe.seed);
+  // Before the base: what does not fit is refused before the long read.
+  if (recipe.model.adapter != "none") {
+    load_peft_adapter(recipe.model.adapter, *model);
+  } else if (options.lora) {
+    model->initialize_lora(recipe.seed);
   }
-  if (options.lora) model->initialize_lora(recipe.seed);
+  if (!is_random)
+    load_hugging_face_weights(recipe.model.path, *model, byte_progress("loading " + recipe.model.path, shown));
   return model;
 }
 

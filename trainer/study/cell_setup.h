@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "data/tokens/tokenizer.h"
@@ -17,20 +18,22 @@ namespace entune {
 struct CellSetup {
   LlamaConfig config;
   at::ScalarType dtype = at::kFloat;
+  std::optional<LoraOptions> lora;  ///< training.lora, or model.adapter's where nothing is trained
   std::string chat_family;
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<AnswerTask> task;  ///< over the recipe's whole label list
 };
 
-/// Reads config and tokenizer. Throws InputError, also for a layout that the model or the world size does not allow and
-/// for a model whose chat family is not plain from its files (set model.chat then).
+/// Reads config, tokenizer and the configuration of model.adapter. Throws InputError, also for a layout that the model
+/// or the world size does not allow, for a model whose chat family is not plain from its files (set model.chat then)
+/// and for an adapter that does not fit training.lora.
 CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size);
 
 /// The task of `setup` over another label list or prompt (label list variants).
 std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& setup, const LabelList& labels);
 
-/// The model with its weights, adapters initialized from the recipe's seed. Collective over the mesh. `shown`: progress
-/// on standard error.
+/// The model with its weights, adapters from model.adapter or else initialized from the recipe's seed. Collective over
+/// the mesh. `shown`: progress on standard error.
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown);
 
 }  // namespace entune

@@ -45,13 +45,10 @@ class Validation {
   bool possible() const { return !examples_.empty(); }
 
   ValidationRecord run(std::int64_t step) {
-    ValidationRecord record{.step = step,
-                            .loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_),
-                            .strict_f1 = {},
-                            .best = false};
-    if (recipe_.training.keep_best == "strict_f1")
-      record.strict_f1 = strict_f1(evaluate(model_, task_, examples_, mesh_, options_).documents);
-    return record;
+    return {.step = step,
+            .loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_),
+            .strict_f1 = strict_f1(evaluate(model_, task_, examples_, mesh_, options_).documents),
+            .best = false};
   }
 
  private:
@@ -110,11 +107,11 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
     losses.push_back({{"step", step.step}, {"epoch", step.epoch}, {"loss", step.loss}, {"lr", step.learning_rate}});
     if (!validation.possible() || !evaluation_is_due(recipe.training.evaluate_every, trainer)) continue;
     ValidationRecord record = validation.run(step.step);
-    record.best = best.offer(record.strict_f1.value_or(0.0), record.loss);
+    record.best = best.offer(recipe.training.keep_best == "strict_f1" ? record.strict_f1 : 0.0, record.loss);
     log.write(record);
     validations.push_back({{"step", record.step},
                            {"loss", record.loss},
-                           {"strict_f1", record.strict_f1 ? json(*record.strict_f1) : json()},
+                           {"strict_f1", record.strict_f1},
                            {"best", record.best}});
   }
   best.restore();

@@ -14,7 +14,8 @@ namespace entune {
 ///                           /steps.jsonl    step and validation records
 ///                           /cell.json      its part of summary.json, and what predict needs
 ///                           /scores/<split>.jsonl   counts per document, no text
-///                           /adapter/ or /model/    PEFT adapter or Hugging Face directory
+///                           /adapter/               PEFT adapter of a LoRA training
+///                           /model/                 Hugging Face directory of a full one, or with export: merged
 ///                           /predictions/<split>.jsonl   only if asked for; holds text
 class RunFolder {
  public:

@@ -9,7 +9,6 @@
 
 #include "data/input_error.h"
 #include "trainer/study/run_folder.h"
-#include "trainer/weights/hugging_face.h"
 
 namespace entune {
 namespace fs = std::filesystem;
@@ -41,19 +40,20 @@ std::string choose_cell(const fs::path& run, const std::string& name) {
                                fmt::join(names, ", "), name));
 }
 
-// Full fine-tuning left a model of its own, which was not made at random, whatever it began from.
+// Full fine-tuning left a model of its own, which was not made at random, whatever it began from. A merged export
+// changes nothing: the scores of the run are those of the adapter on its base.
 void use_trained_weights(Recipe& recipe, const fs::path& directory) {
-  const TrainingMethod method = recipe.training.method;
-  if (method == TrainingMethod::none) return;
-  const fs::path weights = directory / (method == TrainingMethod::full ? "model" : "adapter");
-  if (!fs::is_directory(weights)) {
-    throw InputError(fmt::format(
-        "{}: expected the cell's weights there, found none; train with `export` other than none", weights.string()));
-  }
-  if (method == TrainingMethod::full) {
-    recipe.model.path = weights;
-    recipe.model.init = "pretrained";
-    recipe.model.preset = "none";
+  switch (recipe.training.method) {
+    case TrainingMethod::none:
+      return;
+    case TrainingMethod::lora:
+      recipe.model.adapter = trained_weights(recipe, directory);
+      return;
+    case TrainingMethod::full:
+      recipe.model.path = trained_weights(recipe, directory);
+      recipe.model.init = "pretrained";
+      recipe.model.preset = "none";
+      return;
   }
 }
 
@@ -64,21 +64,41 @@ std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world)
   return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor);
 }
 
-TrainedCell load_trained_cell(const fs::path& run, const std::string& name, const std::vector<std::string>& overrides,
-                              Communicator& world) {
-  const fs::path directory = run / "cells" / choose_cell(run, name);
-  TrainedCell cell;
-  cell.loaded = load_recipe(directory / "recipe.yaml", overrides, {.check_files = false});
-  Recipe& recipe = cell.loaded.recipe;
-  const json result = json::parse(std::ifstream(directory / "cell.json"));
+fs::path trained_weights(const Recipe& recipe, const fs::path& directory) {
+  const fs::path weights = directory / (recipe.training.method == TrainingMethod::full ? "model" : "adapter");
+  if (!fs::is_directory(weights)) {
+    throw InputError(fmt::format(
+        "{}: expected the cell's weights there, found none; train with `export` other than none", weights.string()));
+  }
+  return weights;
+}
+
+StoredCell find_stored_cell(const fs::path& run, const std::string& name, const std::vector<std::string>& overrides) {
+  StoredCell cell;
+  cell.directory = run / "cells" / choose_cell(run, name);
+  cell.loaded = load_recipe(cell.directory / "recipe.yaml", overrides, {.check_files = false});
+  const json result = json::parse(std::ifstream(cell.directory / "cell.json"));
   cell.name = result.at("name");
-  use_trained_weights(recipe, directory);
-  cell.setup = set_up_cell(recipe, world.size());
   cell.budget.slope = result.at("answer_budget_slope");
+  return cell;
+}
+
+TrainedCell load_trained_cell(const StoredCell& stored, Communicator& world) {
+  TrainedCell cell;
+  cell.name = stored.name;
+  cell.loaded = stored.loaded;
+  cell.budget = stored.budget;
+  Recipe& recipe = cell.loaded.recipe;
+  use_trained_weights(recipe, stored.directory);
+  cell.setup = set_up_cell(recipe, world.size());
   cell.mesh = make_mesh(recipe, world);
   cell.model = load_model(recipe, cell.setup, *cell.mesh, world.rank() == 0);
-  if (recipe.training.method == TrainingMethod::lora) load_peft_adapter(directory / "adapter", *cell.model);
   return cell;
+}
+
+TrainedCell load_trained_cell(const fs::path& run, const std::string& name, const std::vector<std::string>& overrides,
+                              Communicator& world) {
+  return load_trained_cell(find_stored_cell(run, name, overrides), world);
 }
 
 }  // namespace entune

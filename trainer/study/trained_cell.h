@@ -10,6 +10,23 @@
 
 namespace entune {
 
+/// A cell of a finished run, before anything of its model is read.
+struct StoredCell {
+  std::string name;                 ///< as in the report
+  std::filesystem::path directory;  ///< of its files (RunFolder)
+  LoadedRecipe loaded;
+  AnswerBudget budget;
+};
+
+/// The cell `name` of the run folder `run`, or its only one if `name` is empty. Overrides apply to its recipe
+/// ("parallel.tensor=2"). Throws InputError listing the cells there are.
+StoredCell find_stored_cell(const std::filesystem::path& run, const std::string& name,
+                            const std::vector<std::string>& overrides);
+
+/// Where training left what it trained: adapter/ or model/ of the cell's directory. Throws InputError if it is not
+/// there.
+std::filesystem::path trained_weights(const Recipe& recipe, const std::filesystem::path& directory);
+
 /// A cell of a finished run, ready to answer.
 struct TrainedCell {
   std::string name;  ///< as in the report
@@ -20,9 +37,9 @@ struct TrainedCell {
   std::unique_ptr<DecoderModel> model;
 };
 
-/// Loads the cell `name` of the run folder `run`, or its only one if `name` is empty: base weights, then the cell's
-/// adapter or full model. Overrides apply to its recipe ("parallel.tensor=2"). Throws InputError listing the cells
-/// there are. Collective over the world.
+/// Loads a finished cell: base weights and the cell's adapter, or its full model. Collective over the world.
+TrainedCell load_trained_cell(const StoredCell& stored, Communicator& world);
+/// The same for find_stored_cell(run, name, overrides).
 TrainedCell load_trained_cell(const std::filesystem::path& run, const std::string& name,
                               const std::vector<std::string>& overrides, Communicator& world);
 

@@ -5,7 +5,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <string_view>
+#include <system_error>
+#include <utility>
 
 namespace entune {
 namespace {
@@ -13,9 +17,17 @@ namespace {
 constexpr double kTerminalSeconds = 0.2;  // between two renewals of the line
 constexpr double kPlainSeconds = 15.0;    // between two plain lines
 
+/// Whether the process that started this one writes its errors to a terminal.
+bool parent_has_terminal() {
+  std::error_code error;
+  const std::filesystem::path stream = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/2", getppid()), error);
+  return !error && (stream.string().starts_with("/dev/pts/") || stream.string().starts_with("/dev/tty"));
+}
+
 bool terminal_at_the_end() {
-  const char* said = std::getenv("ENTUNE_TERMINAL");
-  return said != nullptr ? std::string_view(said) == "1" : isatty(STDERR_FILENO) == 1;
+  if (const char* said = std::getenv("ENTUNE_TERMINAL")) return std::string_view(said) == "1";
+  if (isatty(STDERR_FILENO) == 1) return true;
+  return std::getenv("OMPI_COMM_WORLD_RANK") != nullptr && parent_has_terminal();
 }
 
 std::string duration(double seconds) {
@@ -50,7 +62,8 @@ void Progress::print(const std::string& note) {
   const double seconds = std::chrono::duration<double>(last_print_ - begin_).count();
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0.0;
   std::string line = fmt::format("{}: {}/{} {}", what_, done_, total_, unit_);
-  if (rate > 0) line += fmt::format(", {:.3g} {}/s", rate, unit_);
+  if (rate > 0)
+    line += fmt::format(", {} {}/s", fmt::format(fmt::runtime(rate < 100 ? "{:.3g}" : "{:.0f}"), rate), unit_);
   line += done_ < total_ && rate > 0 ? fmt::format(", {} left", duration(static_cast<double>(total_ - done_) / rate))
                                      : fmt::format(", {}", duration(seconds));
   if (!note.empty()) line += ", " + note;
@@ -60,6 +73,14 @@ void Progress::print(const std::string& note) {
     fmt::print(stderr, "{}\n", line);
   }
   std::fflush(stderr);
+}
+
+std::function<void(std::int64_t, std::int64_t)> byte_progress(std::string what, bool shown) {
+  const auto progress = std::make_shared<std::unique_ptr<Progress>>();
+  return [progress, what = std::move(what), shown](std::int64_t done, std::int64_t total) {
+    if (!*progress) *progress = std::make_unique<Progress>(what, total >> 20, "MiB", shown);
+    (*progress)->update(done >> 20);
+  };
 }
 
 }  // namespace entune

@@ -2,13 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace entune {
 
 /// Progress of long work on standard error: one line that renews itself on a terminal (rate and time left), a plain
-/// line every few seconds elsewhere. Under mpirun standard error is a pipe: ENTUNE_TERMINAL=1 says that a terminal is
-/// at its end.
+/// line every few seconds elsewhere. Under mpirun standard error is a pipe to mpirun: then it is mpirun's own standard
+/// error that is asked. ENTUNE_TERMINAL=1 or 0 says it where that fails (srun, another machine).
 class Progress {
  public:
   /// `shown` false: silent (every rank but the first). `unit` is plural ("steps").
@@ -36,5 +37,9 @@ class Progress {
   Clock::time_point begin_ = Clock::now();
   Clock::time_point last_print_ = begin_;
 };
+
+/// For work that reports bytes so far and bytes in all: progress in MiB and MiB per second, from its first report on.
+/// The last line comes when the function and its copies are gone.
+std::function<void(std::int64_t, std::int64_t)> byte_progress(std::string what, bool shown);
 
 }  // namespace entune

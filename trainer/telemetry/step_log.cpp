@@ -36,7 +36,7 @@ void StepLog::write(const ValidationRecord& record) {
   line["kind"] = "validation";
   line["step"] = record.step;
   line["loss"] = record.loss;
-  line["strict_f1"] = record.strict_f1 ? nlohmann::ordered_json(*record.strict_f1) : nlohmann::ordered_json();
+  line["strict_f1"] = record.strict_f1;
   line["best"] = record.best;
   out_ << line.dump() << std::endl;
 }

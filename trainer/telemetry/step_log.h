@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 
 namespace entune {
 
@@ -25,7 +24,7 @@ struct StepRecord {
 struct ValidationRecord {
   std::int64_t step = 0;
   double loss = 0.0;
-  std::optional<double> strict_f1;  ///< absent where undefined
+  double strict_f1 = 0.0;  ///< micro, raw; 0 where undefined
   bool best = false;
 };
 

@@ -4,14 +4,18 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "data/input_error.h"
+#include "trainer/weights/staged_directory.h"
 
 namespace entune {
 namespace {
 
-constexpr std::int64_t kPieceBytes = std::int64_t{32} << 20;  // gathered over all ranks
+// Gathered over all ranks. A merge holds a piece of bfloat16 twice and in float32 once, beside what is gathered.
+constexpr std::int64_t kPieceBytes = std::int64_t{8} << 20;
 
 at::Tensor gather(Communicator& axis, const at::Tensor& part) {
   std::vector<std::int64_t> shape = part.sizes().vec();
@@ -43,9 +47,18 @@ void on_rank_zero(Communicator& group, const std::function<void()>& work) {
   }
 }
 
+void write_staged(const std::filesystem::path& target, Communicator& group,
+                  const std::function<void(const std::filesystem::path& staged)>& write) {
+  std::optional<StagedDirectory> directory;  // rank 0's
+  on_rank_zero(group, [&] { directory.emplace(target); });
+  write(broadcast_bytes(group, directory ? directory->path().string() : "", 0));
+  group.barrier();  // others may still be reading or writing there
+  on_rank_zero(group, [&] { directory->commit(); });
+}
+
 GatheredWriter::GatheredWriter(const std::filesystem::path& path, const std::vector<SafetensorsTensor>& tensors,
-                               Communicator& axis)
-    : axis_(axis) {
+                               Communicator& axis, std::function<void(std::int64_t)> progress)
+    : axis_(axis), progress_(std::move(progress)) {
   on_rank_zero(axis, [&] { writer_ = std::make_unique<SafetensorsWriter>(path, tensors); });
 }
 
@@ -55,6 +68,9 @@ void GatheredWriter::write_rows(const std::string& name, std::int64_t row, const
   }
   try {
     writer_->write_rows(name, row, rows);
+    if (progress_) {
+      progress_(static_cast<std::int64_t>(rows.nbytes()));
+    }
   } catch (...) {
     failure_ = std::current_exception();
   }
@@ -64,7 +80,8 @@ void GatheredWriter::write(const std::string& name, const Parameter& parameter, 
   const at::NoGradGuard no_grad;
   const at::Tensor part = parameter.value.detach();
   const Shard& shard = parameter.shard;
-  TORCH_CHECK(shard.dim <= 1 && part.dim() >= 1, "parameter ", name, " is not sharded by rows or columns");
+  TORCH_CHECK(part.dim() >= 1 && shard.dim <= 1 && shard.dim < part.dim(), "parameter ", name,
+              " is not sharded by rows or columns");
   const std::int64_t row_bytes = std::max<std::int64_t>(1, static_cast<std::int64_t>(part.nbytes()) / part.size(0));
   const std::int64_t piece_rows = std::max<std::int64_t>(1, kPieceBytes / (row_bytes * shard.size));
   for (std::int64_t begin = 0; begin < part.size(0); begin += piece_rows) {

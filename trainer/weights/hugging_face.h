@@ -9,11 +9,12 @@
 
 namespace entune {
 
-/// config.json of a Hugging Face directory. Throws InputError naming what is missing or not supported (architecture,
-/// rope type, bias). Both spellings of the rotary base are read: rope_theta (transformers 4) and rope_parameters
-/// (transformers 5).
+/// config.json of a Hugging Face directory: model types llama, mistral, qwen2 and qwen3, what is absent as
+/// transformers' classes have it. Both spellings of the rotary settings are read: rope_theta and rope_scaling
+/// (transformers 4), rope_parameters (transformers 5); default, linear and llama3 scaling. Throws InputError naming what
+/// is missing, impossible or not supported (architecture, scaling, biases, windows in some layers alone).
 LlamaConfig read_llama_config(const std::filesystem::path& model_directory);
-/// config.json with both spellings of the rotary base, and generation_config.json with the end tokens. dtype: of the
+/// config.json with both spellings of the rotary settings, and generation_config.json with the end tokens. dtype: of the
 /// weights beside it.
 void write_llama_config(const std::filesystem::path& directory, const LlamaConfig& config, at::ScalarType dtype);
 
@@ -27,16 +28,32 @@ void load_hugging_face_weights(const std::filesystem::path& model_directory, Dec
 /// 0 writes.
 void save_peft_adapter(const std::filesystem::path& directory, DecoderModel& model, const std::string& base_model,
                        Communicator& tensor_axis);
-/// Fills the model's adapters. Rank, targets and shapes must fit the model's LoraOptions.
+/// Fills the model's adapters, each rank with its part. Rank, alpha, targets and shapes must fit the model's
+/// LoraOptions.
 void load_peft_adapter(const std::filesystem::path& directory, DecoderModel& model);
-/// Rank, alpha and targets of a PEFT adapter directory.
+/// Rank, alpha, dropout and targets of a PEFT adapter directory. Throws InputError for what is not supported.
 LoraOptions read_peft_config(const std::filesystem::path& directory);
+/// Throws InputError if an adapter directory has another rank, alpha or targets than `expected`.
+void expect_peft_config(const std::filesystem::path& directory, const LoraOptions& expected);
+/// Copies the two files of an adapter directory, after a look at both: the configuration must be one that
+/// read_peft_config takes, the tensors' header a valid one. One process does it.
+void copy_peft_adapter(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Writes config.json, generation_config.json and model.safetensors in the model's dtype; copies the tokenizer's files
-/// from `model_directory` (none if that is empty). Adapters, if the model has any, are merged: W + (alpha / rank) B A,
-/// computed in float32 and rounded once. Collective over the tensor axis; rank 0 writes. Each rank holds 64 MiB beside
-/// its part at most.
+struct SaveOptions {
+  /// Weights of more bytes than this go into several files, each of at most as many bytes of tensors (or one tensor).
+  /// transformers 4's default.
+  std::int64_t max_file_bytes = 5'000'000'000;
+  /// Called on rank 0 of the tensor axis: bytes written so far, bytes in all.
+  std::function<void(std::int64_t, std::int64_t)> progress = {};
+};
+
+/// Writes config.json, generation_config.json and the weights in the model's dtype: model.safetensors, or
+/// model-00001-of-0000N.safetensors and so on with model.safetensors.index.json (written last). Copies the tokenizer's
+/// files from `model_directory` (none if that is empty). Adapters, if the model has any, are merged: W + (alpha / rank)
+/// B A, computed in float32 and rounded once. Collective over the tensor axis; rank 0 writes. Each rank holds 64 MiB
+/// beside its part at most.
 void save_hugging_face(const std::filesystem::path& directory, DecoderModel& model,
-                       const std::filesystem::path& model_directory, Communicator& tensor_axis);
+                       const std::filesystem::path& model_directory, Communicator& tensor_axis,
+                       const SaveOptions& options = {});
 
 }  // namespace entune

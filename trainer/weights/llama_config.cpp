@@ -6,7 +6,6 @@
 
 #include "data/input_error.h"
 #include "trainer/weights/hugging_face.h"
-#include "trainer/weights/output_file.h"
 #include "trainer/weights/strict_json.h"
 
 namespace entune {
@@ -26,6 +25,8 @@ class Fields {
 
   /// The value, or nullptr if the field is absent or null.
   const nlohmann::json* find(const char* field) const { return find_in(json_, field); }
+  /// Whether the field stands there, be it as null.
+  bool states(const char* field) const { return json_.contains(field); }
   static const nlohmann::json* find_in(const nlohmann::json& object, const char* field) {
     const auto found = object.find(field);
     return found == object.end() || found->is_null() ? nullptr : &*found;
@@ -37,7 +38,7 @@ class Fields {
       return std::nullopt;
     }
     if (!value->is_number_unsigned() || value->get<std::uint64_t>() == 0 || value->get<std::uint64_t>() > kMaxSize) {
-      fail(field, fmt::format("an integer from 1 to {}", kMaxSize), value->dump());
+      fail(field, fmt::format("an integer from 1 to {}", kMaxSize), shown(*value));
     }
     return value->get<std::int64_t>();
   }
@@ -58,9 +59,9 @@ class Fields {
     }
     return value->get<std::string>();
   }
-  double positive(const char* field, const nlohmann::json& value) const {
+  double positive(std::string_view field, const nlohmann::json& value) const {
     if (!value.is_number() || !(value.get<double>() > 0.0)) {
-      fail(field, "a number above 0", value.dump());
+      fail(field, "a number above 0", shown(value));
     }
     return value.get<double>();
   }
@@ -70,13 +71,13 @@ class Fields {
       return otherwise;
     }
     if (!value->is_boolean()) {
-      fail(field, "true or false", value->dump());
+      fail(field, "true or false", shown(*value));
     }
     return value->get<bool>();
   }
   std::int64_t token_id(const char* field, const nlohmann::json& value, std::int64_t vocab_size) const {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= static_cast<std::uint64_t>(vocab_size)) {
-      fail(field, fmt::format("a token id below the vocab_size {}", vocab_size), value.dump());
+      fail(field, fmt::format("a token id below the vocab_size {}", vocab_size), shown(value));
     }
     return value.get<std::int64_t>();
   }
@@ -86,56 +87,125 @@ class Fields {
   nlohmann::json json_;
 };
 
-void refuse_unsupported(const Fields& fields) {
-  const auto* architectures = fields.find("architectures");
-  if (architectures != nullptr) {
-    const bool known = architectures->is_array() && architectures->size() == 1 &&
-                       ((*architectures)[0] == "LlamaForCausalLM" || (*architectures)[0] == "MistralForCausalLM");
-    if (!known) {
-      fields.fail("architectures", "LlamaForCausalLM or MistralForCausalLM", architectures->dump());
+/// What sets a family apart in its config.json. Defaults are those of transformers' class.
+struct Family {
+  std::string_view model_type;
+  std::string_view architecture;
+  std::int64_t default_kv_heads;  ///< 0: as many as heads
+  std::int64_t default_head_dim;  ///< 0: hidden_size / heads
+  std::int64_t default_positions;
+};
+constexpr Family kFamilies[] = {
+    {"llama", "LlamaForCausalLM", 0, 0, 2048},
+    {"mistral", "MistralForCausalLM", 8, 0, 131072},
+    {"qwen2", "Qwen2ForCausalLM", 32, 0, 32768},
+    {"qwen3", "Qwen3ForCausalLM", 32, 128, 32768},
+};
+
+const Family& read_family(const Fields& fields) {
+  const std::string model_type = fields.text("model_type", "none");
+  for (const Family& family : kFamilies) {
+    if (family.model_type != model_type) {
+      continue;
     }
+    const auto* architectures = fields.find("architectures");
+    if (architectures != nullptr && *architectures != nlohmann::json::array({family.architecture})) {
+      fields.fail("architectures", family.architecture, shown(*architectures));
+    }
+    return family;
   }
+  fields.fail("model_type", "llama, mistral, qwen2 or qwen3", shown(model_type));
+}
+
+void refuse_unsupported(const Fields& fields) {
   for (const char* bias : {"attention_bias", "mlp_bias"}) {
     if (fields.flag(bias, false)) {
-      fields.fail(bias, "false: layers with biases are not supported", "true");
+      fields.fail(bias, "false: biases but Qwen2's of q, k and v are not supported", "true");
     }
   }
   if (const std::string activation = fields.text("hidden_act", "silu"); activation != "silu") {
-    fields.fail("hidden_act", "silu", "'" + activation + "'");
+    fields.fail("hidden_act", "silu", shown(activation));
   }
   if (fields.find("quantization_config") != nullptr) {
     fields.fail("quantization_config", "no such field: a directory that is not quantized", "one");
   }
+  if (const auto* partial = fields.find("partial_rotary_factor"); partial != nullptr && *partial != 1.0) {
+    fields.fail("partial_rotary_factor", "1", shown(*partial));
+  }
+}
+
+std::int64_t read_kv_heads(const Fields& fields, const Family& family, std::int64_t num_heads) {
+  const auto value = fields.size("num_key_value_heads");
+  const bool as_many = fields.states("num_key_value_heads") || family.default_kv_heads == 0;  // null: as many as heads
+  const std::int64_t kv_heads = value.value_or(as_many ? num_heads : family.default_kv_heads);
+  if (num_heads % kv_heads != 0) {
+    fields.fail("num_key_value_heads", fmt::format("a divisor of the {} heads", num_heads),
+                fmt::format("{}", kv_heads));
+  }
+  return kv_heads;
+}
+
+/// One object of rotary settings: transformers 4's rope_scaling or transformers 5's rope_parameters.
+RotaryScaling read_rope_scaling(const Fields& fields, const std::string& name, const nlohmann::json& object) {
+  if (!object.is_object()) {
+    fields.fail(name, "an object", object.type_name());
+  }
+  const auto number = [&](const char* key) {
+    const auto* value = Fields::find_in(object, key);
+    const std::string path = name + "." + key;
+    if (value == nullptr) {
+      fields.fail(path, "a number above 0", "no such field");
+    }
+    return fields.positive(path, *value);
+  };
+  RotaryScaling scaling;
+  for (const char* key : {"rope_type", "type"}) {  // the new and the old spelling
+    const auto* type = Fields::find_in(object, key);
+    if (type == nullptr || *type == "default") {
+      continue;
+    }
+    if (*type == "linear") {
+      scaling.type = RotaryScaling::Type::linear;
+      scaling.factor = number("factor");
+    } else if (*type == "llama3") {
+      scaling.type = RotaryScaling::Type::llama3;
+      scaling.factor = number("factor");
+      scaling.low_frequency_factor = number("low_freq_factor");
+      scaling.high_frequency_factor = number("high_freq_factor");
+      scaling.original_positions = number("original_max_position_embeddings");
+      if (scaling.high_frequency_factor <= scaling.low_frequency_factor) {
+        fields.fail(name + ".high_freq_factor",
+                    fmt::format("a number above low_freq_factor, {}", scaling.low_frequency_factor),
+                    fmt::format("{}", scaling.high_frequency_factor));
+      }
+    } else {
+      fields.fail(fmt::format("{}.{}", name, key),
+                  "default, linear or llama3: other scalings of rotary positions are not supported", shown(*type));
+    }
+  }
+  if (const auto* partial = Fields::find_in(object, "partial_rotary_factor"); partial != nullptr && *partial != 1.0) {
+    fields.fail(name + ".partial_rotary_factor", "1", shown(*partial));
+  }
+  return scaling;
 }
 
 /// transformers 4 writes rope_theta and rope_scaling; transformers 5 writes rope_parameters {rope_theta, rope_type,
-/// ...}.
-double read_rope_theta(const Fields& fields) {
-  const auto refuse_scaling = [&](const char* field, const nlohmann::json& object) {
-    if (!object.is_object()) {
-      fields.fail(field, "an object", object.type_name());
-    }
-    for (const char* key : {"rope_type", "type"}) {
-      const auto* type = Fields::find_in(object, key);
-      if (type != nullptr && *type != "default") {
-        fields.fail(fmt::format("{}.{}", field, key), "'default': scaled rotary positions are not supported",
-                    type->dump());
-      }
-    }
-    const auto* partial = Fields::find_in(object, "partial_rotary_factor");
-    if (partial != nullptr && *partial != 1.0) {
-      fields.fail(fmt::format("{}.partial_rotary_factor", field), "1", partial->dump());
-    }
-  };
+/// ...}. Where both stand they must agree.
+void read_rotary(const Fields& fields, LlamaConfig& config) {
   std::optional<double> theta;
-  if (const auto* scaling = fields.find("rope_scaling")) {
-    refuse_scaling("rope_scaling", *scaling);
+  std::optional<RotaryScaling> scaling;
+  if (const auto* value = fields.find("rope_scaling")) {
+    scaling = read_rope_scaling(fields, "rope_scaling", *value);
   }
   if (const auto* value = fields.find("rope_theta")) {
     theta = fields.positive("rope_theta", *value);
   }
   if (const auto* parameters = fields.find("rope_parameters")) {
-    refuse_scaling("rope_parameters", *parameters);
+    const RotaryScaling other_scaling = read_rope_scaling(fields, "rope_parameters", *parameters);
+    if (scaling && *scaling != other_scaling) {
+      fields.fail("rope_parameters", "the same scaling as in rope_scaling", "another");
+    }
+    scaling = other_scaling;
     if (const auto* value = Fields::find_in(*parameters, "rope_theta")) {
       const double other = fields.positive("rope_parameters.rope_theta", *value);
       if (theta && *theta != other) {
@@ -145,32 +215,61 @@ double read_rope_theta(const Fields& fields) {
       theta = other;
     }
   }
-  return theta.value_or(10000.0);
+  config.rope_theta = theta.value_or(10000.0);
+  config.rope_scaling = scaling.value_or(RotaryScaling());
+}
+
+/// The window of every layer, or none. Qwen's switch leaves the first max_window_layers without one.
+std::optional<std::int64_t> read_sliding_window(const Fields& fields, const LlamaConfig& config) {
+  constexpr std::int64_t kDefaultWindow = 4096, kDefaultFullLayers = 28;  // transformers' classes
+  std::optional<std::int64_t> window;
+  if (config.model_type == "mistral") {
+    window = fields.states("sliding_window") ? fields.size("sliding_window") : kDefaultWindow;
+  } else if (config.model_type != "llama" && fields.flag("use_sliding_window", false)) {
+    window = fields.states("sliding_window") ? fields.size("sliding_window") : kDefaultWindow;
+    const auto* layers = fields.find("max_window_layers");
+    if (layers != nullptr && !layers->is_number_unsigned()) {
+      fields.fail("max_window_layers", "a number of layers", shown(*layers));
+    }
+    const std::int64_t full = layers == nullptr ? kDefaultFullLayers : layers->get<std::int64_t>();
+    if (window && full >= config.num_layers) {
+      window.reset();
+    } else if (window && full > 0) {
+      fields.fail("max_window_layers",
+                  fmt::format("0 or at least the {} layers: windows in some layers alone are not supported",
+                              config.num_layers),
+                  fmt::format("{}", full));
+    }
+  }
+  if (const auto* types = fields.find("layer_types"); types != nullptr) {
+    const char* expected = window ? "sliding_attention" : "full_attention";
+    for (const auto& type : *types) {
+      if (type != expected) {
+        fields.fail("layer_types", fmt::format("{} in every layer, as the other fields say", expected), shown(type));
+      }
+    }
+  }
+  return window;
 }
 
 }  // namespace
 
 LlamaConfig read_llama_config(const std::filesystem::path& model_directory) {
   const Fields fields(model_directory / "config.json");
-  LlamaConfig config;
-  config.model_type = fields.text("model_type", "none");
-  const bool is_mistral = config.model_type == "mistral";
-  if (config.model_type != "llama" && !is_mistral) {
-    fields.fail("model_type", "llama or mistral", "'" + config.model_type + "'");
-  }
+  const Family& family = read_family(fields);
   refuse_unsupported(fields);
+  LlamaConfig config;
+  config.model_type = family.model_type;
   config.vocab_size = fields.required_size("vocab_size");
   config.hidden_size = fields.required_size("hidden_size");
   config.intermediate_size = fields.required_size("intermediate_size");
   config.num_layers = fields.required_size("num_hidden_layers");
   config.num_heads = fields.required_size("num_attention_heads");
-  config.num_kv_heads = fields.size("num_key_value_heads").value_or(is_mistral ? 8 : config.num_heads);
-  if (config.num_heads % config.num_kv_heads != 0) {
-    fields.fail("num_key_value_heads", fmt::format("a divisor of the {} heads", config.num_heads),
-                fmt::format("{}", config.num_kv_heads));
-  }
+  config.num_kv_heads = read_kv_heads(fields, family, config.num_heads);
   if (const auto head_dim = fields.size("head_dim")) {
     config.head_dim = *head_dim;
+  } else if (family.default_head_dim > 0 && !fields.states("head_dim")) {
+    config.head_dim = family.default_head_dim;
   } else if (config.hidden_size % config.num_heads == 0) {
     config.head_dim = config.hidden_size / config.num_heads;
   } else {
@@ -180,16 +279,16 @@ LlamaConfig read_llama_config(const std::filesystem::path& model_directory) {
   if (config.head_dim % 2 != 0) {
     fields.fail("head_dim", "an even number", fmt::format("{}", config.head_dim));
   }
-  config.max_position_embeddings = fields.size("max_position_embeddings").value_or(is_mistral ? 131072 : 2048);
+  config.max_position_embeddings = fields.size("max_position_embeddings").value_or(family.default_positions);
   if (const auto* eps = fields.find("rms_norm_eps")) {
     config.rms_norm_eps = fields.positive("rms_norm_eps", *eps);
   } else {
-    config.rms_norm_eps = 1e-6;  // transformers' default for both classes
+    config.rms_norm_eps = 1e-6;  // transformers' default for every family
   }
-  config.rope_theta = read_rope_theta(fields);
-  if (is_mistral) {
-    config.sliding_window = fields.size("sliding_window");
-  }
+  read_rotary(fields, config);
+  config.sliding_window = read_sliding_window(fields, config);
+  config.qkv_bias = config.model_type == "qwen2";
+  config.qk_norm = config.model_type == "qwen3";
   config.tie_word_embeddings = fields.flag("tie_word_embeddings", false);
   if (const auto* range = fields.find("initializer_range")) {
     config.initializer_range = fields.positive("initializer_range", *range);
@@ -207,54 +306,6 @@ LlamaConfig read_llama_config(const std::filesystem::path& model_directory) {
     config.pad_token_id = fields.token_id("pad_token_id", *pad, config.vocab_size);
   }
   return config;
-}
-
-void write_llama_config(const std::filesystem::path& directory, const LlamaConfig& config, at::ScalarType dtype) {
-  const auto optional = [](const std::optional<std::int64_t>& value) {
-    return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
-  };
-  const nlohmann::ordered_json eos = config.eos_token_ids.empty() ? nlohmann::ordered_json(nullptr)
-                                     : config.eos_token_ids.size() == 1
-                                         ? nlohmann::ordered_json(config.eos_token_ids[0])
-                                         : nlohmann::ordered_json(config.eos_token_ids);
-  const bool is_mistral = config.model_type == "mistral";
-  nlohmann::ordered_json json;
-  json["architectures"] = {is_mistral ? "MistralForCausalLM" : "LlamaForCausalLM"};
-  json["model_type"] = config.model_type;
-  json["vocab_size"] = config.vocab_size;
-  json["hidden_size"] = config.hidden_size;
-  json["intermediate_size"] = config.intermediate_size;
-  json["num_hidden_layers"] = config.num_layers;
-  json["num_attention_heads"] = config.num_heads;
-  json["num_key_value_heads"] = config.num_kv_heads;
-  json["head_dim"] = config.head_dim;
-  json["hidden_act"] = "silu";
-  json["max_position_embeddings"] = config.max_position_embeddings;
-  json["rms_norm_eps"] = config.rms_norm_eps;
-  json["rope_theta"] = config.rope_theta;
-  json["rope_scaling"] = nullptr;
-  json["rope_parameters"] = {{"rope_theta", config.rope_theta}, {"rope_type", "default"}};
-  if (is_mistral) {
-    json["sliding_window"] = optional(config.sliding_window);
-  } else {
-    json["attention_bias"] = false;
-    json["mlp_bias"] = false;
-  }
-  json["attention_dropout"] = 0.0;
-  json["tie_word_embeddings"] = config.tie_word_embeddings;
-  json["initializer_range"] = config.initializer_range;
-  json["bos_token_id"] = optional(config.bos_token_id);
-  json["eos_token_id"] = eos;
-  json["pad_token_id"] = optional(config.pad_token_id);
-  json["torch_dtype"] = dtype == at::kBFloat16 ? "bfloat16" : dtype == at::kHalf ? "float16" : "float32";
-  json["use_cache"] = true;
-  write_text_file(directory / "config.json", json.dump(2) + "\n");
-
-  const nlohmann::ordered_json generation = {{"_from_model_config", true},
-                                             {"bos_token_id", optional(config.bos_token_id)},
-                                             {"eos_token_id", eos},
-                                             {"pad_token_id", optional(config.pad_token_id)}};
-  write_text_file(directory / "generation_config.json", generation.dump(2) + "\n");
 }
 
 }  // namespace entune

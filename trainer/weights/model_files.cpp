@@ -24,8 +24,8 @@ std::map<std::string, std::string> read_weight_map(const std::filesystem::path& 
   std::map<std::string, std::string> result;
   for (const auto& [tensor, file] : weight_map->items()) {
     if (!file.is_string() || !is_plain_file_name(file.get<std::string>())) {
-      throw InputError(fmt::format("{}: tensor '{}': expected the name of a file in the same directory, found {}",
-                                   index.string(), tensor, file.dump()));
+      throw InputError(fmt::format("{}: tensor {}: expected the name of a file in the same directory, found {}",
+                                   index.string(), shown(tensor), shown(file)));
     }
     result[tensor] = file.get<std::string>();
   }
@@ -60,8 +60,8 @@ ModelFiles::ModelFiles(const std::filesystem::path& model_directory) : listing_(
   for (const auto& [tensor, file] : weight_map) {
     const SafetensorsReader& reader = files_[index_of_file.at(file)];
     if (!reader.header().tensors.contains(tensor)) {
-      throw InputError(fmt::format("{}: expected tensor '{}', as {} says, found none", reader.path().string(), tensor,
-                                   listing_.string()));
+      throw InputError(fmt::format("{}: expected tensor {}, as {} says, found none", reader.path().string(),
+                                   shown(tensor), listing_.string()));
     }
     tensors_[tensor] = &reader;
   }

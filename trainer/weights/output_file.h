@@ -27,5 +27,10 @@ class OutputFile {
 
 /// A whole text file by OutputFile.
 void write_text_file(const std::filesystem::path& path, std::string_view text);
+/// A copy of a file by OutputFile, replacing what is there. Throws InputError if `from` cannot be read.
+void copy_whole_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Brings a directory's names to the disk (fsync).
+void sync_directory(const std::filesystem::path& directory);
 
 }  // namespace entune

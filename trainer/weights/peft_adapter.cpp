@@ -146,10 +146,8 @@ void save_peft_adapter(const std::filesystem::path& directory, DecoderModel& mod
   writer.finish();
 }
 
-void load_peft_adapter(const std::filesystem::path& directory, DecoderModel& model) {
-  TORCH_CHECK(model.options().lora.has_value(), "the model has no adapters to load into");
+void expect_peft_config(const std::filesystem::path& directory, const LoraOptions& expected) {
   const LoraOptions found = read_peft_config(directory);
-  const LoraOptions& expected = *model.options().lora;
   const auto describe = [](const LoraOptions& options) {
     const std::set<std::string> targets(options.targets.begin(), options.targets.end());
     return fmt::format("rank {}, alpha {}, targets {}", options.rank, options.alpha, fmt::join(targets, ", "));
@@ -158,6 +156,19 @@ void load_peft_adapter(const std::filesystem::path& directory, DecoderModel& mod
     throw InputError(fmt::format("{}: expected {}, found {}; set training.lora to what the adapter has",
                                  (directory / kConfigFile).string(), describe(expected), describe(found)));
   }
+}
+
+void copy_peft_adapter(const std::filesystem::path& from, const std::filesystem::path& to) {
+  read_peft_config(from);
+  const SafetensorsReader checked(from / kWeightsFile);
+  for (const char* name : {kConfigFile, kWeightsFile}) {
+    copy_whole_file(from / name, to / name);
+  }
+}
+
+void load_peft_adapter(const std::filesystem::path& directory, DecoderModel& model) {
+  TORCH_CHECK(model.options().lora.has_value(), "the model has no adapters to load into");
+  expect_peft_config(directory, *model.options().lora);
   const SafetensorsReader file(directory / kWeightsFile);
   std::set<std::string> names;
   for (const auto& parameter : model.parameters()) {

@@ -179,7 +179,7 @@ class HeaderBuilder : public nlohmann::json_sax<nlohmann::json> {
   [[noreturn]] void refuse(std::string_view what) {
     throw InputError(fmt::format(
         "{}: expected a header of tensors with dtype, shape and data_offsets, found {} where it does not belong{}",
-        where_, what, name_.empty() ? "" : fmt::format(" (in or after '{}')", name_)));
+        where_, what, is_tensor_name(name_) ? fmt::format(" (in or after '{}')", name_) : ""));
   }
 
   SafetensorsHeader& header_;

@@ -21,8 +21,8 @@ struct SafetensorsTensor {
 };
 
 /// Writes a safetensors file piece by piece; tensors lie as Hugging Face's writer orders them (wider types first, then
-/// by name) and
-/// __metadata__ says {"format": "pt"}. The file appears at finish(). Errors of the disk are std::system_error.
+/// by name) and __metadata__ says {"format": "pt"}. The file appears at finish(). Errors of the disk are
+/// std::system_error.
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::filesystem::path& path, const std::vector<SafetensorsTensor>& tensors);

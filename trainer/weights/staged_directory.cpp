@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "data/input_error.h"
+#include "trainer/weights/output_file.h"
 
 namespace entune {
 
@@ -36,6 +37,7 @@ StagedDirectory::~StagedDirectory() {
 void StagedDirectory::commit() {
   std::filesystem::rename(staging_, target_);
   committed_ = true;
+  sync_directory(target_.parent_path());
 }
 
 }  // namespace entune

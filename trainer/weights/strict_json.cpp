@@ -17,6 +17,13 @@ constexpr std::size_t kMaxDepth = 32;
 
 }  // namespace
 
+std::string shown(const nlohmann::json& value) {
+  constexpr std::size_t kMaxShown = 100;
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);
+  if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "...";
+  return text;
+}
+
 nlohmann::json read_strict_json(const std::filesystem::path& path) {
   const InputFile file(path);
   if (file.size_bytes() > kMaxBytes) {
@@ -37,8 +44,8 @@ nlohmann::json read_strict_json(const std::filesystem::path& path) {
     } else if (event == Event::object_end || event == Event::array_end) {
       keys.pop_back();
     } else if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw InputError(fmt::format("{}: expected each key once in an object, found '{}' twice; remove one",
-                                   path.string(), parsed.get<std::string>()));
+      throw InputError(fmt::format("{}: expected each key once in an object, found {} twice; remove one",
+                                   path.string(), shown(parsed)));
     }
     return true;
   };

@@ -161,6 +161,7 @@ TEST(ScoreReport, NumbersByHand) {
   EXPECT_DOUBLE_EQ(strict["precision"], 8.0 / 12);
   EXPECT_DOUBLE_EQ(strict["recall"], 0.5);
   EXPECT_DOUBLE_EQ(strict["f1"], 16.0 / 28);
+  EXPECT_DOUBLE_EQ(strict["f2"], 5.0 * 8 / (4 * 16 + 12));
   EXPECT_DOUBLE_EQ(report["raw"]["partial"]["f1"], 20.0 / 28);
   EXPECT_DOUBLE_EQ(report["raw"]["type"]["f1"], 24.0 / 28);
   EXPECT_DOUBLE_EQ(report["repaired"]["strict"]["f1"], 24.0 / 28);

@@ -18,6 +18,10 @@ def random_character(source):
             return chr(code_point)
 
 
+def random_text(source):
+    return "".join(source.choice(PIECES) if source.random() < 0.5 else random_character(source) for _ in range(source.randrange(40)))
+
+
 def main():
     content = json.load(open(sys.argv[1], encoding="utf-8"))
     content["normalizer"] = None  # Entune encodes text as it stands
@@ -25,8 +29,7 @@ def main():
     tokenizer.encode_special_tokens = True
     source = random.Random(int(sys.argv[3]))
     for _ in range(int(sys.argv[2])):
-        parts = [source.choice(PIECES) if source.random() < 0.5 else random_character(source) for _ in range(source.randrange(40))]
-        text = "".join(parts)
+        text = random_text(source)
         print(json.dumps({"text": text, "ids": tokenizer.encode(text, add_special_tokens=False).ids}))
 
 

@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
-"""Makes the tokenizers and golden ids under fixtures/: run where `tokenizers` and `sentencepiece` can be imported.
+"""Makes the tokenizers and golden ids under fixtures/: run where `tokenizers`, `sentencepiece` and `transformers` (5.23) can be imported.
 
     python3 tests/data/tokens/make_tokenizer_fixtures.py
 
 fixtures/{smollm,gpt2,llama3,qwen2}/tokenizer.json   tiny byte-level BPE, one of each pre-tokenizer
+fixtures/{llama31,qwen3}/tokenizer.json              the same with the control tokens of the next model: <|eom_id|>; <think> as a plain token
 fixtures/{llama,yi}/tokenizer.model                  tiny sentencepiece models: with a space put before the text, and without
+fixtures/mistral_v3/tokenizer.model                  with [INST] and [/INST] as control tokens
 fixtures/golden.json                                 ids of hostile texts and of conversations
 
-The ids of a conversation come from its whole rendering, encoded in one call between two control tokens; the encoders under test encode segment by
-segment, so that they are held against something else than themselves.
+The ids of a conversation come from its whole rendering by the family's published template (chat_templates.py) and transformers' own engine, encoded in
+one call between two control tokens; the encoders under test encode segment by segment, so that they are held against something else than themselves.
+Where an encoder differs from the template on purpose, the conversations are such that it makes no difference: no text has white space at its ends (some
+templates trim, Entune does not), no earlier answer of Qwen3 holds </think> (its template takes the thinking out), no answer on sentencepiece is empty
+(it has no rendering apart from the space before it). Two differences are taken out of the rendering: Llama-2's space behind the answer to be learned; and
+that Mistral v0.3's template leaves the system turn out once the last turn is an answer (mistral-common keeps it in the last user turn, as in the prompt).
 """
 
 import io
@@ -16,9 +22,10 @@ import json
 import pathlib
 import re
 
+import chat_templates
 import sentencepiece
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 
@@ -48,9 +55,6 @@ TEXTS = [
 ]
 SPACE_SIGN_TEXTS = ["▁", "a▁b", "▁ ▁▁ x ▁", " ▁", "<|im_end|>▁<|im_start|>user\n"]
 
-SMOLLM2_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
-VICUNA_SYSTEM = ("A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite "
-                 "answers to the user's questions.")
 CONVERSATIONS = [
     {"turns": [["user", "What is the capital of France?"]], "answer": '{"entities": []}'},
     {"turns": [["system", "Be brief."], ["user", "List the names: Anna, José."]], "answer": "<PERSON>Anna</PERSON>, José."},
@@ -71,22 +75,25 @@ def split(digits):
     return pre_tokenizers.Sequence([pre_tokenizers.Split(pattern, "isolated"), byte_level(False)])
 
 
-BPE = {
-    "smollm": (pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level(True)]),
-               ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], []),
-    "gpt2": (byte_level(True), ["<|endoftext|>"], []),
-    "llama3": (split("{1,3}"), ["<|begin_of_text|>", "<|eot_id|>"], []),
-    "qwen2": (split(""), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], ["<tool_call>", "</tool_call>"]),
+CHATML = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+LLAMA3 = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+BPE = {  # pre-tokenizer, special tokens, plain ones that are matched in text, merges
+    "smollm": (pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level(True)]), CHATML, [], 400),
+    "gpt2": (byte_level(True), ["<|endoftext|>"], [], 400),
+    "llama3": (split("{1,3}"), LLAMA3, [], 400),
+    "llama31": (split("{1,3}"), LLAMA3 + ["<|eom_id|>"], [], 100),
+    "qwen2": (split(""), CHATML, ["<tool_call>", "</tool_call>"], 400),
+    "qwen3": (split(""), CHATML, ["<tool_call>", "</tool_call>", "<think>", "</think>"], 100),
 }
 
 
 def make_bpe(name):
-    pre_tokenizer, special, plain = BPE[name]
+    pre_tokenizer, special, plain, merges = BPE[name]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=256 + 400, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=256 + merges, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(CORPUS, trainer)
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in plain])
     content = json.loads(tokenizer.to_str())
@@ -95,11 +102,11 @@ def make_bpe(name):
         content["model"]["vocab"] = {piece: i for piece, i in ids.items() if piece != "\u0104"}
     if name == "gpt2":  # the older spelling
         content["model"]["merges"] = [" ".join(merge) for merge in content["model"]["merges"]]
-    if name == "llama3":
+    if name in ("llama3", "llama31"):
         content["model"]["ignore_merges"] = True
         content["model"]["vocab"] = {**content["model"]["vocab"], "ĠMixedCase": len(content["model"]["vocab"])}  # no merge makes it
     golden = Tokenizer.from_str(json.dumps(content))  # before the normalizer, which Entune leaves out
-    if name == "qwen2":
+    if name in ("qwen2", "qwen3"):
         content["normalizer"] = {"type": "NFC"}
     folder = FIXTURES / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,43 +132,43 @@ def plain_ids(tokenizer, text):
     return tokenizer.encode(text, add_special_tokens=False).ids
 
 
-def ids_between_controls(tokenizer, rendered, controls):
+def ids_without_space(tokenizer, text):
+    """Of a sentencepiece model that puts a space before the text, without that space."""
+    head = tokenizer.encode("\u263a")  # in no vocabulary here: its bytes merge with nothing
+    ids = tokenizer.encode("\u263a" + text)
+    assert ids[:len(head)] == head
+    return ids[len(head):]
+
+
+def ids_between_controls(tokenizer, rendered, controls, space):
+    """`space`: "each" where the tokenizer puts a space before every text between control tokens (transformers: legacy), "start" where it does before one
+    at the rendering's start alone (not legacy: the template writes the others), None where it never does."""
     ids = []
+    at = 0
     for part in re.split("(" + "|".join(map(re.escape, controls)) + ")", rendered):
-        ids += [controls[part]] if part in controls else plain_ids(tokenizer, part) if part else []
+        if part in controls:
+            ids.append(controls[part])
+        elif part and space == "start" and at > 0:
+            ids += ids_without_space(tokenizer, part)
+        elif part:
+            ids += plain_ids(tokenizer, part)
+        at += len(part)
     return ids
 
 
-def render_inst(turns, answer, bos_each_turn, system_form, after_answer):
-    text = "<s>"
-    system = None
-    first = True
-    for role, content in turns + ([["answer", answer]] if answer is not None else []):
-        if role == "system":
-            system = content
-        elif role == "user":
-            head = system_form(system) if first and system else ""
-            text += ("" if first or not bos_each_turn else "<s>") + f"[INST] {head}{content} [/INST]"
-            first = False
-        else:
-            # Llama-2's space stands behind earlier answers alone: the supervised one decodes to the very text.
-            text += f" {content}" + (after_answer if role == "assistant" else "") + "</s>"
-    return text
-
-
-def render_vicuna(turns, answer):
-    system = turns[0][1] if turns[0][0] == "system" else VICUNA_SYSTEM
-    text = f"<s>{system} "
-    for role, content in turns + ([["answer", answer]] if answer is not None else []):
-        text += {"system": "", "user": f"USER: {content} ASSISTANT:", "assistant": f" {content}</s>", "answer": f" {content}</s>"}[role]
-    return text
-
-
-def render_chatml(turns, answer, default_system=None):
-    if default_system and turns[0][0] != "system":
-        turns = [["system", default_system]] + turns
-    text = "".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in turns) + "<|im_start|>assistant\n"
-    return text if answer is None else text + answer + "<|im_end|>"
+def render(template, controls, turns, answer, end):
+    """The conversation by transformers' engine, up to the answer's end token or, without an answer, to where the model goes on."""
+    engine = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), bos_token=next(iter(controls)), eos_token=end)
+    messages = [{"role": role, "content": text} for role, text in turns]
+    options = {"chat_template": template, "tokenize": False, "enable_thinking": False}
+    prompt = engine.apply_chat_template(messages, add_generation_prompt=True, **options)
+    if answer is None:
+        return prompt
+    whole = engine.apply_chat_template(messages + [{"role": "assistant", "content": answer}], **options)
+    if template is chat_templates.MISTRAL_V3 and turns[0][0] == "system":
+        whole = prompt + whole.removeprefix(engine.apply_chat_template(messages[1:], **options))
+    assert whole.startswith(prompt) and whole.removesuffix("\n").endswith(end), whole
+    return whole.removesuffix("\n")
 
 
 def main():
@@ -170,29 +177,45 @@ def main():
     tokenizers["yi"] = make_sentencepiece(
         "yi", vocab_size=700, add_dummy_prefix=False, bos_piece="<|startoftext|>", eos_piece="<|endoftext|>",
         user_defined_symbols=["<|im_start|>", "<|im_end|>", "<|im_sep|>"])
-    golden = {"texts": {}, "chats": {}, "space_sign_texts": SPACE_SIGN_TEXTS}
-    for name, tokenizer in tokenizers.items():
+    tokenizers["mistral_v3"] = make_sentencepiece("mistral_v3", vocab_size=450, control_symbols=["[INST]", "[/INST]"])
+    golden = {"texts": {}, "chats": [], "space_sign_texts": SPACE_SIGN_TEXTS}
+    for name in ("smollm", "gpt2", "llama3", "qwen2", "llama", "yi"):
         texts = TEXTS if name != "yi" else [text for text in TEXTS if "<|" not in text]  # Yi's marks are user-defined pieces: found in text
-        golden["texts"][name] = [{"text": text, "ids": plain_ids(tokenizer, text)} for text in texts]
+        golden["texts"][name] = [{"text": text, "ids": plain_ids(tokenizers[name], text)} for text in texts]
 
-    s_controls = {"<s>": 1, "</s>": 2}
-    families = {
-        "mistral": ("llama", s_controls, lambda t, a: render_inst(t, a, False, "{}\n\n".format, "")),
-        "llama2": ("llama", s_controls, lambda t, a: render_inst(t, a, True, "<<SYS>>\n{}\n<</SYS>>\n\n".format, " ")),
-        "vicuna": ("llama", s_controls, render_vicuna),
-        "yi": ("yi", {s: tokenizers["yi"].piece_to_id(s) for s in ("<|im_start|>", "<|im_end|>")}, render_chatml),
-        "smollm2": ("smollm", {"<|im_start|>": 1, "<|im_end|>": 2}, lambda t, a: render_chatml(t, a, SMOLLM2_SYSTEM)),
-        "chatml": ("qwen2", {"<|im_start|>": 1, "<|im_end|>": 2}, render_chatml),
-    }
-    for family, (name, controls, render) in families.items():
+    inst, chatml, llama3 = ["<s>", "</s>"], ["<|im_start|>", "<|im_end|>"], [mark for mark in LLAMA3 if mark != "<|end_of_text|>"]
+    families = [  # family, tokenizer, template, control tokens that it uses (BOS first), end of an answer, spaces
+        ("mistral", "llama", chat_templates.MISTRAL, inst, "</s>", "start"),
+        ("mistral", "mistral_v3", chat_templates.MISTRAL_V3, inst + ["[INST]", "[/INST]"], "</s>", "start"),
+        ("llama2", "llama", chat_templates.LLAMA2, inst, "</s>", "each"),
+        ("vicuna", "llama", chat_templates.VICUNA, inst, "</s>", "start"),
+        ("yi", "yi", chat_templates.YI, chatml, "<|im_end|>", None),
+        ("smollm2", "smollm", chat_templates.SMOLLM2, chatml, "<|im_end|>", None),
+        ("chatml", "qwen2", chat_templates.CHATML, chatml, "<|im_end|>", None),
+        ("llama3", "llama3", chat_templates.LLAMA3, llama3, "<|eot_id|>", None),
+        ("llama3", "llama31", chat_templates.LLAMA31, llama3, "<|eot_id|>", None),
+        ("qwen", "qwen2", chat_templates.QWEN2, chatml, "<|im_end|>", None),
+        ("qwen", "qwen3", chat_templates.QWEN3, chatml, "<|im_end|>", None),
+    ]
+    for family, name, template, marks, end, space in families:
+        tokenizer = tokenizers[name]
+        to_id = tokenizer.piece_to_id if isinstance(tokenizer, sentencepiece.SentencePieceProcessor) else tokenizer.token_to_id
+        controls = {mark: to_id(mark) for mark in marks}
+
+        def encode(turns, answer):
+            rendered = render(template, controls, turns, answer, end)
+            if family == "llama2" and answer is not None:
+                rendered = rendered.removesuffix(" " + end) + end
+            bos = [controls["<s>"]] if family == "vicuna" else []  # its template leaves BOS to the tokenizer
+            return bos + ids_between_controls(tokenizer, rendered, controls, space)
+
         cases = []
         for conversation in CONVERSATIONS:
             turns, answer = conversation["turns"], conversation["answer"]
-            if answer == "" and family in ("mistral", "llama2", "vicuna"):
-                answer = "none"  # an empty answer has no rendering apart from the space before it
-            cases.append({"turns": turns, "answer": answer, "ids": ids_between_controls(tokenizers[name], render(turns, answer), controls),
-                          "prompt_ids": ids_between_controls(tokenizers[name], render(turns, None), controls)})
-        golden["chats"][family] = {"tokenizer": name, "cases": cases}
+            if answer == "" and marks[:2] == inst:
+                answer = "none"
+            cases.append({"turns": turns, "answer": answer, "ids": encode(turns, answer), "prompt_ids": encode(turns, None)})
+        golden["chats"].append({"family": family, "tokenizer": name, "cases": cases})
     (FIXTURES / "golden.json").write_text(json.dumps(golden, ensure_ascii=True, separators=(",", ":")) + "\n", encoding="utf-8")
 
 

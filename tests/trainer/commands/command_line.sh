@@ -24,6 +24,10 @@ refused 2 '--text TEXT or --input FILE' "$trainer" predict "$out"
 refused 2 'report|summary' "$trainer" report "$out"
 refused 2 'missing.gguf' "$trainer" import --gguf "$out/missing.gguf" --to "$out/model"
 refused 2 '--gguf' "$trainer" import
+refused 2 'run folder' "$trainer" export "$out" --to peft --output "$out/adapter"
+refused 2 '--to' "$trainer" export "$out" --to onnx --output "$out/adapter"
+refused 2 '--output' "$trainer" export "$out" --to peft
+[ ! -e "$out/adapter" ]
 # On several ranks the message comes once.
 refused 2 'no-such.yaml' mpirun --oversubscribe -np 3 "$trainer" --recipe no-such.yaml
 [ "$(grep -c 'error: .*no-such.yaml' "$out/stderr")" -eq 1 ] || { echo "expected the error once"; cat "$out/stderr"; exit 1; }

@@ -116,6 +116,52 @@ assert other["generate"]["texts"] == other["scores"]["test"]["health"]["answers"
 assert {label: score["support"] for label, score in other["scores"]["test"]["per_label"].items() if score["support"]} == {"PERSON": 1}
 PYTHON
 
+timed export
+"$trainer" export "$out/run" --to peft --output "$out/adapter" >"$out/exported"
+expect '/adapter: written$' "$out/exported"
+for file in adapter_config.json adapter_model.safetensors; do cmp "$out/adapter/$file" "$out/run/cells/mail/adapter/$file"; done
+on_two_ranks export "$out/run" --to merged --output "$out/merged" >"$out/exported"
+expect '/merged: written; largest logit difference [0-9.e-]+ \(logits up to [0-9.]+\), same first choice at 64 of 64 positions$' "$out/exported"
+rc=0
+"$trainer" export "$out/run" --to hf --output "$out/hf" 2>"$out/refusal" || rc=$?
+[ "$rc" -eq 2 ] || { echo "expected exit code 2 for --to hf of a LoRA run, found $rc"; exit 1; }
+expect 'expected a full fine-tuning for --to hf, found training.method: lora; give --to peft, or --to merged' "$out/refusal"
+[ ! -e "$out/hf" ]
+timed the merged model
+on_two_ranks "${recipe[@]}" output="$out/as-merged" training.method=none model.path="$out/merged"
+python3 - "$out" <<'PYTHON'
+import json, sys
+def scores(run):
+    return json.load(open(f"{sys.argv[1]}/{run}/summary.json"))["cells"][0]["scores"]["test"]
+words = open(f"{sys.argv[1]}/exported", encoding="utf-8").read().split()
+assert float(words[words.index("difference") + 1]) < 1e-2, words
+assert scores("as-merged") == scores("run"), (scores("as-merged"), scores("run"))
+PYTHON
+# The same answers in transformers and PEFT, where ENTUNE_PYTHON has them.
+if [ -n "${ENTUNE_PYTHON:-}" ]; then
+  timed transformers and PEFT
+  "$ENTUNE_PYTHON" - "$out" models/smollm2-135m-instruct <<'PYTHON'
+import sys
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+out, base = sys.argv[1:]
+tokenizer = AutoTokenizer.from_pretrained(f"{out}/merged")
+merged = AutoModelForCausalLM.from_pretrained(f"{out}/merged", dtype=torch.float32).eval()
+adapter = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), f"{out}/adapter").eval()
+ids = tokenizer("<|im_start|>user\nText:\nMail Ned at ned@mail.example.<|im_end|>\n<|im_start|>assistant\n", return_tensors="pt")
+with torch.no_grad():
+    a, b = merged(**ids).logits, adapter(**ids).logits
+    plain = adapter.disable_adapter()
+    with plain:
+        c = adapter(**ids).logits
+    answers = [model.generate(**ids, do_sample=False, max_new_tokens=16)[0].tolist() for model in (merged, adapter)]
+print("difference", (a - b).abs().max().item(), "of the adapter", (b - c).abs().max().item())
+assert (a - b).abs().max() < 1e-3 * b.abs().max() < (b - c).abs().max()
+assert answers[0] == answers[1], answers
+PYTHON
+fi
+
 # What draft-prompt prints takes the place of `task:` in the recipe that it was drafted for, here one with and one without a study.
 cp "$out/recipe.yaml" "$out/one.yaml"
 printf 'study:\n  task.format: [xml, json]\n' | cat "$out/recipe.yaml" - >"$out/study.yaml"

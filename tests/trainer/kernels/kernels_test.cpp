@@ -125,6 +125,45 @@ TEST_P(KernelsByType, RotaryTurnsAndTurnsBack) {
   expect_close(turned, x, tolerance(GetParam()), "turned back");
 }
 
+TEST_F(Kernels, LinearScalingDividesEveryFrequency) {
+  const at::Tensor positions = at::tensor({0, 4, 8, 7000}, at::kLong);
+  const RotaryTables plain = rotary_tables(positions.div(4, "floor"), 10, 10000.0);
+  const RotaryTables scaled = rotary_tables(positions, 10, 10000.0, {.type = RotaryScaling::Type::linear, .factor = 4});
+  expect_close(scaled.cos, plain.cos, 1e-6, "cos");
+  expect_close(scaled.sin, plain.sin, 1e-6, "sin");
+}
+
+/// The formula of transformers' llama3 rope type, frequency by frequency.
+TEST_F(Kernels, Llama3ScalingStretchesLongWavelengthsAlone) {
+  const RotaryScaling scaling{.type = RotaryScaling::Type::llama3,
+                              .factor = 8.0,
+                              .low_frequency_factor = 1.0,
+                              .high_frequency_factor = 4.0,
+                              .original_positions = 512.0};
+  const std::int64_t dim = 64;
+  const RotaryTables tables = rotary_tables(at::ones({1}, at::kLong), dim, 500.0, scaling);
+  int kept = 0, between = 0, stretched = 0;
+  for (std::int64_t i = 0; i < dim / 2; ++i) {
+    double frequency = std::pow(500.0, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
+    const double wavelength = 2.0 * std::acos(-1.0) / frequency;
+    if (wavelength > 512.0 / 1.0) {
+      frequency /= 8.0;
+      ++stretched;
+    } else if (wavelength >= 512.0 / 4.0) {
+      const double smooth = (512.0 / wavelength - 1.0) / (4.0 - 1.0);
+      frequency = (1.0 - smooth) * frequency / 8.0 + smooth * frequency;
+      ++between;
+    } else {
+      ++kept;
+    }
+    EXPECT_NEAR(tables.sin[0][i].item<double>(), std::sin(frequency), 1e-6) << i;
+    EXPECT_NEAR(tables.cos[0][i].item<double>(), std::cos(frequency), 1e-6) << i;
+  }
+  EXPECT_GT(kept, 3);
+  EXPECT_GT(between, 3);
+  EXPECT_GT(stretched, 3);
+}
+
 TEST_P(KernelsByType, SwigluIsTheFormula) {
   Leaf gate({7, 19}, GetParam(), 3.0), up({7, 19}, GetParam());
   expect_close(swiglu(gate.value.detach(), up.value.detach()), at::silu(gate.wide) * up.wide, tolerance(GetParam()),
@@ -138,23 +177,28 @@ TEST_P(KernelsByType, SwigluIsTheFormula) {
 
 struct Adapted {
   Adapted(std::int64_t in, std::int64_t out, std::int64_t rank, at::ScalarType dtype, bool trained)
-      : weight({out, in}, dtype, 0.3), a({rank, in}, at::kFloat, 0.3), b({out, rank}, at::kFloat, 0.3) {
+      : weight({out, in}, dtype, 0.3),
+        bias({out}, dtype, 0.3),
+        a({rank, in}, at::kFloat, 0.3),
+        b({out, rank}, at::kFloat, 0.3) {
     weight.value.set_requires_grad(trained);
+    bias.value.set_requires_grad(trained);
   }
-  Projection projection() const { return {weight.value, a.value, b.value, 0.7, {}}; }
+  Projection projection() const { return {weight.value, bias.value, a.value, b.value, 0.7, {}}; }
   at::Tensor expected(const at::Tensor& x) const {
-    return at::matmul(x, weight.wide.t()) + 0.7 * at::matmul(at::matmul(x, a.wide.t()), b.wide.t());
+    return at::matmul(x, weight.wide.t()) + bias.wide + 0.7 * at::matmul(at::matmul(x, a.wide.t()), b.wide.t());
   }
   void expect_same_gradients(double tolerance) const {
     a.expect_same_gradient(tolerance, "dA");
     b.expect_same_gradient(tolerance, "dB");
     if (weight.value.requires_grad()) {
       weight.expect_same_gradient(tolerance, "dW");
+      bias.expect_same_gradient(tolerance, "db");
     } else {
       EXPECT_FALSE(weight.value.grad().defined());
     }
   }
-  Leaf weight, a, b;
+  Leaf weight, bias, a, b;
 };
 
 TEST_P(KernelsByType, ProjectionsOfOneInput) {
@@ -176,7 +220,7 @@ TEST_F(Kernels, ProjectionsWithAndWithoutAdaptersAndAnUnusedOutput) {
   const Adapted first(12, 10, 2, at::kFloat, true), second(12, 5, 2, at::kFloat, true);
   Leaf plain({7, 12});
   const std::vector<at::Tensor> y =
-      project(x.value, {first.projection(), {plain.value, {}, {}, 0.0, {}}, second.projection()});
+      project(x.value, {first.projection(), {plain.value, {}, {}, {}, 0.0, {}}, second.projection()});
   backward({y[0], y[1]}, {first.expected(x.wide), at::matmul(x.wide, plain.wide.t())});
   x.expect_same_gradient(kFloatTolerance, "dx");
   plain.expect_same_gradient(kFloatTolerance, "dW of the plain one");
@@ -208,9 +252,9 @@ TEST_P(KernelsByType, SwigluProjection) {
 TEST_F(Kernels, AdapterDropoutIsOneMaskInBothDirections) {
   Leaf x({50, 30}), weight({4, 30}), a({3, 30}), b({4, 3});
   const Projection p{
-      at::zeros({4, 30}), a.value, b.value, 1.0, {.probability = 0.25, .seed = 5, .begin = 10, .full = 60}};
+      at::zeros({4, 30}), {}, a.value, b.value, 1.0, {.probability = 0.25, .seed = 5, .begin = 10, .full = 60}};
   // The mask, recovered: with A and B identities, y = x * mask.
-  const Projection probe{at::zeros({30, 30}), at::eye(30), at::eye(30), 1.0, p.dropout};
+  const Projection probe{at::zeros({30, 30}), {}, at::eye(30), at::eye(30), 1.0, p.dropout};
   const at::Tensor mask = project(at::ones({50, 30}), {probe})[0].to(at::kDouble);
   EXPECT_NEAR(mask.mean().item<double>(), 1.0, 0.1);
   EXPECT_NEAR(mask.max().item<double>(), 1.0 / 0.75, 1e-6);
@@ -224,7 +268,7 @@ TEST_F(Kernels, AdapterDropoutIsOneMaskInBothDirections) {
 TEST_F(Kernels, AdapterDropoutOfColumnsIsThatOfTheWhole) {
   const auto mask = [](std::int64_t begin, std::int64_t size) {
     return project(at::ones({8, size}),
-                   {Projection{at::zeros({size, size}), at::eye(size), at::eye(size), 1.0, {0.5, 3, begin, 12}}})[0];
+                   {Projection{at::zeros({size, size}), {}, at::eye(size), at::eye(size), 1.0, {0.5, 3, begin, 12}}})[0];
   };
   EXPECT_TRUE(at::equal(mask(0, 12), at::cat({mask(0, 5), mask(5, 7)}, 1)));
   EXPECT_FALSE(at::equal(mask(0, 6), mask(6, 6)));

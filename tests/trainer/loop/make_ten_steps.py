@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes tests/trainer/loop/golden/ten_steps.safetensors: ten training steps as PyTorch, transformers and PEFT take them.
+"""Makes tests/trainer/loop/golden/MODEL.safetensors: ten training steps as PyTorch, transformers and PEFT take them.
 
-    make_ten_steps.py tests/trainer/loop/golden        (torch 2.11, transformers 5.23, peft 0.21)
+    make_ten_steps.py tests/trainer/model/golden tests/trainer/loop/golden        (torch 2.11, transformers 5.23, peft 0.21)
 
-The model and the adapters' first values are those of tests/trainer/model/golden/llama_grouped_tied. All float32:
+A file for each model of the first folder (make_golden.py), where the adapters' first values stand too. All float32:
   ids.I                    sample I, which begins with the same tokens as all others
   answer_start             [20] the first supervised token of each sample
   order                    [10, 4] the samples of each step (BatchLoader's order for seed 5, held equal in the test)
@@ -24,7 +24,6 @@ ORDER = [
     [19, 12, 16, 6], [2, 10, 3, 17], [9, 15, 8, 0], [1, 5, 14, 18], [11, 7, 13, 4],
 ]
 LR, BETAS, DECAY, CLIP, WARMUP, FINAL = 2e-3, (0.9, 0.95), 0.1, 0.5, 3, 0.1
-MODEL = pathlib.Path(__file__).parent.parent / "model/golden/llama_grouped_tied"
 
 
 def plain(name):
@@ -51,11 +50,11 @@ def train(model, samples, starts):
     return {k: torch.tensor(v) for k, v in seen.items()} | {f"final.{n}": p.detach().clone() for n, p in parameters.items()}
 
 
-def load():
-    return AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="eager").train()
+def load(model):
+    return AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="eager").train()
 
 
-def main():
+def make(model):
     generator = torch.Generator().manual_seed(11)
     draw = lambda low, high, *size: torch.randint(low, high, size, generator=generator)
     prefix = draw(3, 43, 7)
@@ -63,17 +62,20 @@ def main():
     starts = [int(len(s) - draw(1, 5, 1)) for s in samples]
     result = {f"ids.{i}": s.float() for i, s in enumerate(samples)}
     result |= {"answer_start": torch.tensor(starts).float(), "order": torch.tensor(ORDER).float()}
-    result |= {f"full.{k}": v for k, v in train(load(), samples, starts).items()}
+    result |= {f"full.{k}": v for k, v in train(load(model), samples, starts).items()}
 
     targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    adapted = get_peft_model(load(), LoraConfig(r=3, lora_alpha=6, target_modules=targets))
-    first = load_file(MODEL / "golden.safetensors")
+    adapted = get_peft_model(load(model), LoraConfig(r=3, lora_alpha=6, target_modules=targets))
+    first = load_file(model / "golden.safetensors")
     with torch.no_grad():
         for name, p in adapted.named_parameters():
             if p.requires_grad:
                 p.copy_(first["lora." + plain(name)])
     result |= {f"lora.{k}": v for k, v in train(adapted, samples, starts).items()}
-    save_file({k: v.contiguous() for k, v in result.items()}, pathlib.Path(sys.argv[1]) / "ten_steps.safetensors")
+    return {k: v.contiguous() for k, v in result.items()}
 
 
-main()
+models, out = map(pathlib.Path, sys.argv[1:])
+out.mkdir(parents=True, exist_ok=True)
+for model in sorted(models.iterdir()):
+    save_file(make(model), out / f"{model.name}.safetensors")

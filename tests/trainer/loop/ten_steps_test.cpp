@@ -1,4 +1,5 @@
-// Ten training steps against PyTorch, transformers and PEFT on the same samples (make_ten_steps.py describes the file).
+// Ten training steps of each family against PyTorch, transformers and PEFT on the same samples (make_ten_steps.py describes
+// the files).
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 
 #include "tests/support/thread_communicator.h"
 #include "tests/trainer/kernels/relative_error.h"
+#include "tests/trainer/model/golden_models.h"
 #include "tests/trainer/model/small_models.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/weights/hugging_face.h"
@@ -20,16 +22,16 @@ constexpr std::int64_t kSamples = 20, kSteps = 10;
 
 /// A layout and a way of packing; all of them take the same ten steps.
 struct Way {
-  std::string name;
-  bool full;
   bool prefix_sharing;
-  int data = 1;
-  int tensor = 1;
+  int data;
+  int tensor;
 };
+constexpr Way kWays[] = {{false, 1, 1}, {true, 1, 1}, {true, 1, 2}, {true, 1, 4}, {true, 2, 2}};
 
-class TenSteps : public testing::TestWithParam<Way> {
+class TenSteps : public testing::TestWithParam<std::string> {
  protected:
-  TenSteps() : golden_(root() / "loop/golden/ten_steps.safetensors"), first_(model() / "golden.safetensors") {
+  TenSteps()
+      : golden_(test::golden_folder(ENTUNE_SOURCE_DIR, "loop") / (GetParam() + ".safetensors")), first_(model() / "golden.safetensors") {
     const at::Tensor starts = read(golden_, "answer_start").to(at::kLong);
     for (std::int64_t i = 0; i < kSamples; ++i) {
       const at::Tensor ids = read(golden_, "ids." + std::to_string(i)).to(at::kInt);
@@ -40,8 +42,7 @@ class TenSteps : public testing::TestWithParam<Way> {
     }
   }
 
-  static std::filesystem::path root() { return std::filesystem::path(ENTUNE_SOURCE_DIR) / "tests/trainer"; }
-  static std::filesystem::path model() { return root() / "model/golden/llama_grouped_tied"; }
+  static std::filesystem::path model() { return test::golden_folder(ENTUNE_SOURCE_DIR, "model") / GetParam(); }
 
   static at::Tensor read(const SafetensorsReader& file, const std::string& name, const Shard& shard = {}) {
     std::vector<std::int64_t> shape = file.header().tensors.at(name).shape;
@@ -54,9 +55,11 @@ class TenSteps : public testing::TestWithParam<Way> {
     return value;
   }
 
-  void train(Communicator& world, const Way& way) const {
+  void train(Communicator& world, const Way& way, bool full) const {
+    SCOPED_TRACE(testing::Message() << "rank " << world.rank() << ", data " << way.data << ", tensor " << way.tensor
+                                    << ", sharing " << way.prefix_sharing);
     DeviceMesh mesh(world, way.data, way.tensor);
-    const ModelOptions options = way.full ? test::full_training() : test::lora_training();  // rank 3, alpha 6
+    const ModelOptions options = full ? test::full_training() : test::lora_training();  // rank 3, alpha 6
     DecoderModel decoder(read_llama_config(model()), options, mesh.axis(MeshAxis::tensor));
     load_hugging_face_weights(model(), decoder);
     {
@@ -86,7 +89,7 @@ class TenSteps : public testing::TestWithParam<Way> {
     Trainer trainer(decoder, loader, mesh, training);
     ASSERT_EQ(trainer.total_steps(), kSteps);
 
-    const std::string prefix = way.full ? "full." : "lora.";
+    const std::string prefix = full ? "full." : "lora.";
     const at::Tensor losses = read(golden_, prefix + "loss"), norms = read(golden_, prefix + "norm"),
                      rates = read(golden_, prefix + "rate");
     for (std::int64_t step = 0; step < kSteps; ++step) {
@@ -103,23 +106,25 @@ class TenSteps : public testing::TestWithParam<Way> {
       test::expect_close(p.value, expected, 1e-5, p.name);
       ++compared;
     }
-    EXPECT_EQ(compared, way.full ? decoder.parameters().size() : 2U * 7U * 2U);
+    EXPECT_EQ(compared, full ? decoder.parameters().size() : 2U * 7U * 2U);
   }
 
   SafetensorsReader golden_, first_;
   std::vector<TrainingSample> samples_;
 };
 
-TEST_P(TenSteps, EqualPyTorch) {
-  test::spawn_ranks(GetParam().data * GetParam().tensor, [&](Communicator& world) { train(world, GetParam()); });
+TEST_P(TenSteps, OfFullFineTuningEqualPyTorch) {
+  for (const Way& way : kWays)
+    test::spawn_ranks(way.data * way.tensor, [&](Communicator& world) { train(world, way, true); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, TenSteps,
-                         testing::Values(Way{"FullPlain", true, false}, Way{"FullShared", true, true},
-                                         Way{"LoraPlain", false, false}, Way{"LoraShared", false, true},
-                                         Way{"FullShared2x2", true, true, 2, 2},
-                                         Way{"LoraShared2x2", false, true, 2, 2}),
-                         [](const testing::TestParamInfo<Way>& info) { return info.param.name; });
+TEST_P(TenSteps, OfLoraEqualPeft) {
+  for (const Way& way : kWays)
+    test::spawn_ranks(way.data * way.tensor, [&](Communicator& world) { train(world, way, false); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, TenSteps, testing::ValuesIn(test::golden_models(ENTUNE_SOURCE_DIR)),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace entune

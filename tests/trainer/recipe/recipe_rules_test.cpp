@@ -2,12 +2,15 @@
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
 
+#include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 
 #include "data/synthesis/generator.h"
 #include "tests/trainer/recipe/recipe_fixture.h"
 #include "trainer/recipe/schema.h"
+#include "trainer/weights/presets.h"
 
 namespace entune {
 namespace {
@@ -35,8 +38,19 @@ TEST_F(RecipeRulesTest, KeysThatContradictEachOther) {
   EXPECT_EQ(error({"training.lora.dropout=0.1", "training.prefix_sharing=false"}), "accepted");
   EXPECT_THAT(error({"training.method=full"}),
               StartsWith("r.yaml: export: a full fine-tuning has no adapter; set export: hf or none"));
+  EXPECT_THAT(error({"training.method=full", "export=merged"}),
+              StartsWith("command line: export: a full fine-tuning has no adapter; set export: hf or none"));
   EXPECT_EQ(error({"training.method=full", "export=hf"}), "accepted");
-  EXPECT_THAT(error({"export=hf"}), StartsWith("command line: export: hf is for a full fine-tuning"));
+  EXPECT_EQ(error({"export=merged"}), "accepted");
+  EXPECT_THAT(error({"export=hf"}),
+              StartsWith("command line: export: hf is for a full fine-tuning; set export: adapter, merged or none"));
+  EXPECT_EQ(error({"model.adapter=runs/a/adapter"}), "accepted");
+  EXPECT_EQ(error({"model.adapter=runs/a/adapter", "training.method=none"}), "accepted");
+  EXPECT_THAT(error({"model.adapter=runs/a/adapter", "training.method=full", "export=hf"}),
+              StartsWith("command line: model.adapter: a full fine-tuning trains the model's own weights"));
+  EXPECT_THAT(error({"model.adapter=runs/a/adapter", "model.init=random", "model.preset=yi-34b"}),
+              StartsWith("command line: model.adapter: an adapter fits the weights that it was trained on"));
+  EXPECT_THAT(error({"model.adapter=-x"}), StartsWith("command line: model.adapter: expected a path"));
   EXPECT_EQ(error({"training.method=none"}), "accepted");
 
   EXPECT_THAT(error({"model.init=random"}), StartsWith("r.yaml: model.preset: init: random needs a preset"));
@@ -104,6 +118,13 @@ TEST_F(RecipeRulesTest, FilesMustExist) {
               StartsWith("command line: data.train: expected a data file, found none at"));
   std::ofstream(texts) << "";
   EXPECT_EQ(error_of(kMinimal, overrides, {}), "accepted");
+  std::vector<std::string> with_adapter = overrides;
+  with_adapter.push_back("model.adapter=" + model);
+  EXPECT_THAT(error_of(kMinimal, with_adapter, {}),
+              StartsWith("command line: model.adapter: expected a PEFT adapter directory (with adapter_config.json), "
+                         "found none at"));
+  std::ofstream(folder_ / "model" / "adapter_config.json") << "{}";
+  EXPECT_EQ(error_of(kMinimal, with_adapter, {}), "accepted");
   EXPECT_THAT(error_of(std::string(kMinimal) + "evaluation: {splits: []}\n", {"data.test=" + model}, {}),
               HasSubstr("suffix ''"));
   try {
@@ -262,6 +283,39 @@ TEST(ShippedRecipesTest, LabelsAreThoseOfTheShippedCorpus) {
     ++num_checked;
   }
   EXPECT_GE(num_checked, 5);
+}
+
+/// Shapes of the models that shipped recipes name, by their directory.
+std::optional<LlamaConfig> published_shape(const std::string& path) {
+  static const std::map<std::string, std::string> kPresets = {{"models/smollm2-135m-instruct", "smollm2-135m"},
+                                                              {"models/Mistral-7B-Instruct-v0.2", "mistral-7b"},
+                                                              {"models/Llama-2-7b-chat-hf", "llama2-7b"},
+                                                              {"models/Llama-2-13b-chat-hf", "llama2-13b"},
+                                                              {"models/CodeLlama-34b-Instruct-hf", "codellama-34b"},
+                                                              {"models/Yi-34B-Chat", "yi-34b"},
+                                                              {"models/Llama-3.1-8B-Instruct", "llama3.1-8b"},
+                                                              {"models/Qwen2.5-7B-Instruct", "qwen2.5-7b"},
+                                                              {"models/Qwen3-8B", "qwen3-8b"}};
+  const auto found = kPresets.find(path);
+  return found == kPresets.end() ? std::nullopt : preset_config(found->second);
+}
+
+TEST(ShippedRecipesTest, PresetsOfTheSchemaAreThePublishedShapes) {
+  std::set<std::string> names{"none"};
+  for (const std::string& name : preset_names()) names.insert(name);
+  const auto& choices = find_key("model.preset")->choices;
+  EXPECT_EQ(std::set<std::string>(choices.begin(), choices.end()), names);
+}
+
+TEST(ShippedRecipesTest, FitTheModelsTheyName) {
+  for (const auto& file : shipped_recipes()) {
+    for (const StudyCell& cell : expand_study(file, {}, kNoFiles)) {
+      const Recipe& recipe = cell.loaded.recipe;
+      const std::optional<LlamaConfig> shape = published_shape(recipe.model.path);
+      ASSERT_TRUE(shape.has_value()) << file << " names " << recipe.model.path;
+      EXPECT_NO_THROW(validate_layout(recipe, *shape, recipe.parallel.tensor)) << file << ", " << cell.name;
+    }
+  }
 }
 
 TEST(ShippedRecipesTest, TheReferenceHasEveryKeyOnceInOrderWithAComment) {

@@ -389,9 +389,6 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
     std::string override, feature, instead;
   };
   const std::vector<Case> cases = {
-      {"model.adapter=some/adapter", "continuing from an adapter", "none"},
-      {"model.chat=llama3", "this chat encoding", "auto, mistral, llama2, vicuna, yi, smollm2 or chatml"},
-      {"model.chat=qwen", "this chat encoding", "auto, mistral, llama2, vicuna, yi, smollm2 or chatml"},
       {"training.activation_checkpointing=selective", "selective activation checkpointing", "none or full"},
       {"generation.constrain=format", "constrained decoding", "none"},
       {"generation.draft=input", "drafted decoding", "none"},
@@ -403,15 +400,15 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
       {"checkpoint.keep=3", "saving checkpoints during a run", "2 (the default)"},
       {"checkpoint.resume=auto", "resuming from a checkpoint", "none"},
       {"checkpoint.resume=runs/x", "resuming from a checkpoint", "none"},
-      {"export=merged", "exporting merged weights", "adapter, hf (of a full fine-tuning) or none"},
       {"telemetry.metrics.enabled=true", "the metrics exporter", "false"},
       {"telemetry.metrics.bind=0.0.0.0", "the metrics exporter", "127.0.0.1 (the default)"},
       {"telemetry.metrics.port=9100", "the metrics exporter", "0"},
       {"telemetry.metrics.targets_file=t.json", "the metrics exporter", "none"},
-      {"telemetry.gpu_hour_price_usd=2.5", "the report's cost in money", "0.0"},
       {"watchdog.collective_seconds=600", "the watchdog", "0"},
       {"watchdog.step_seconds=1800", "the watchdog", "0"},
   };
+  // The default is no request, however it is spelt.
+  EXPECT_EQ(error_of(kMinimal, {"checkpoint.keep=+2"}).find("not built"), std::string::npos);
   std::set<std::string> refused;
   for (const Case& c : cases) {
     const std::string key = c.override.substr(0, c.override.find('='));

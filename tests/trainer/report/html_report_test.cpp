@@ -51,6 +51,7 @@ json cell(const std::string& name, const std::string& format, int seed) {
             {"losses", {{{"step", 1}, {"loss", 2.0}}, {{"step", 2}, {"loss", 1.0}}}},
             {"validation", {{{"step", 2}, {"loss", 1.5}, {"strict_f1", 0.5}}}}}},
           {"generate", {{"seconds", 2.0}, {"texts", 2}, {"generated_tokens", 31}, {"prompt_tokens", 50}}},
+          {"cost", {{"ranks", 2}, {"hours", 0.5}, {"gpu_hours", 1.0}, {"usd", 2.5}}},
           {"scores", {{"test", scores()}}}};
 }
 
@@ -90,6 +91,8 @@ TEST(HtmlReport, HasEveryPart) {
         "<h2>Cost</h2>", "<h2>Corpus</h2>", "bio: inside a word", "name: study", "A is better", "123\u202F456"}) {
     EXPECT_THAT(html, HasSubstr(part));
   }
+  EXPECT_THAT(html, HasSubstr("USD a point of F1"));
+  EXPECT_THAT(html, HasSubstr("0.050")) << "2.50 for an F1 of 0.5";
   EXPECT_EQ(count(html, "<tr"), count(html, "</tr>"));
   EXPECT_EQ(count(html, "<svg"), 6u) << "F1, errors, three curves, generated tokens";
 }

@@ -10,9 +10,13 @@
 #include "data/corpus.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/thread_communicator.h"
+#include "tests/trainer/model/small_models.h"
 #include "tests/trainer/study/tiny_model.h"
 #include "trainer/evaluate/evaluator.h"
+#include "trainer/loop/best_weights.h"
+#include "trainer/loop/trainer.h"
 #include "trainer/study/cell_data.h"
+#include "trainer/study/cell_training.h"
 #include "trainer/study/trained_cell.h"
 
 namespace entune::test {
@@ -229,6 +233,51 @@ TEST_F(Study, FullFineTuningLeavesAModelThatAnswers) {
   EXPECT_TRUE(std::filesystem::exists(run() / "cells/tiny/model/tokenizer.json"));
   TrainedCell cell = load_trained_cell(run(), "tiny", {}, *self_);
   EXPECT_EQ(cell.loaded.recipe.model.path, (run() / "cells/tiny/model").string());
+}
+
+TEST_F(Study, TheBestWeightsAreTheOnesExported) {
+  // A learning rate at which the loss goes up and down: the second of three steps is the best.
+  run_study(options("", {"training.keep_best=loss", "training.evaluate_every=1",
+                         "training.optimizer.lr=2", "training.schedule={warmup_steps: 0, decay: constant}"}),
+            *self_);
+  const json records = summary()["cells"][0]["train"]["validation"];
+  ASSERT_EQ(records.size(), 3u);
+  const auto loss_of = [](const json& record) { return record["loss"].get<double>(); };
+  const auto best = std::min_element(records.begin(), records.end(),
+                                     [&](const json& a, const json& b) { return loss_of(a) < loss_of(b); });
+  ASSERT_LT(loss_of(*best), 0.995 * loss_of(records.back())) << "the last is the best: " << records;
+  for (const json& record : records) {
+    EXPECT_TRUE(record["strict_f1"].is_number());
+    EXPECT_FALSE(record["best"].get<bool>() && record["step"] > (*best)["step"]);
+  }
+  EXPECT_TRUE((*best)["best"].get<bool>());
+
+  TrainedCell cell = load_trained_cell(run(), "tiny", {}, *self_);
+  const std::vector<StudyCell> cells = expand_study(recipe(""), {});
+  std::vector<CellSetup> setups;
+  setups.push_back(set_up_cell(cells[0].loaded.recipe, 1));
+  const std::vector<CellData> data = prepare_data(cells, setups);
+  std::vector<TrainingSample> samples;
+  for (const Example& example : data[0].validation) samples.push_back({cell.setup.task->with_answer(example), 0});
+  EXPECT_NEAR(mean_loss(*cell.model, samples, batch_options(cell.loaded.recipe), *cell.mesh), loss_of(*best), 1e-4);
+}
+
+TEST_F(Study, BetterScoresWinAndLowerLossesAmongEqualOnes) {
+  const std::unique_ptr<DecoderModel> model = make_model(small_config(), lora_training(), *self_);
+  BestWeights best(*model);
+  at::Tensor parameter = model->trainable_parameters().front();
+  const auto offer = [&](double score, double loss, double value) {
+    const at::NoGradGuard no_grad;
+    parameter.fill_(value);
+    return best.offer(score, loss);
+  };
+  EXPECT_TRUE(offer(0.5, 1.0, 1.0));
+  EXPECT_FALSE(offer(0.4, 0.1, 2.0));
+  EXPECT_FALSE(offer(0.5, 1.5, 3.0));
+  EXPECT_TRUE(offer(0.5, 0.9, 4.0));
+  EXPECT_FALSE(offer(0.5, 0.9, 5.0));
+  best.restore();
+  EXPECT_EQ(parameter.flatten()[0].item<double>(), 4.0);
 }
 
 TEST_F(Study, RanksShareTheWorkAndAgree) {

@@ -7,8 +7,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/thread_communicator.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/thread_communicator.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/safetensors_reader.h"
 #include "trainer/weights/safetensors_writer.h"
@@ -208,6 +208,40 @@ TEST(PeftAdapter, ConfigIsReadAndHeldToWhatIsSupported) {
     config.erase(field);
     EXPECT_THAT(input_error_of([&] { read(config); }), HasSubstr(std::string(field) + ": expected"));
   }
+}
+
+TEST(PeftAdapter, IsCopiedAsItStandsUnlessItIsDamaged) {
+  const TemporaryDirectory directory;
+  save_from_one_rank(directory / "adapter", lora_options());
+  std::filesystem::create_directory(directory / "copy");
+  copy_peft_adapter(directory / "adapter", directory / "copy");
+  for (const char* name : {"adapter_config.json", "adapter_model.safetensors"}) {
+    EXPECT_EQ(test::read_file(directory / "copy" / name), test::read_file(directory / "adapter" / name)) << name;
+  }
+  const std::string tensors = test::read_file(directory / "adapter" / "adapter_model.safetensors");
+  test::write_file(directory / "adapter" / "adapter_model.safetensors", tensors.substr(0, tensors.size() - 1));
+  std::filesystem::create_directory(directory / "damaged");
+  EXPECT_THAT(input_error_of([&] { copy_peft_adapter(directory / "adapter", directory / "damaged"); }),
+              HasSubstr("adapter_model.safetensors"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory / "damaged"));
+  test::write_file(directory / "adapter" / "adapter_config.json", "{}");
+  EXPECT_THAT(input_error_of([&] { copy_peft_adapter(directory / "adapter", directory / "damaged"); }),
+              HasSubstr("adapter_config.json: r: expected"));
+}
+
+TEST(PeftAdapter, AConfigurationIsComparedWithoutAModel) {
+  const TemporaryDirectory directory;
+  save_from_one_rank(directory.path(), lora_options(3, {"q_proj", "o_proj"}));
+  const auto error_for = [&](std::int64_t rank, double alpha, std::vector<std::string> targets, double dropout) {
+    const LoraOptions options{.rank = rank, .alpha = alpha, .dropout = dropout, .targets = std::move(targets)};
+    return input_error_of([&] { expect_peft_config(directory.path(), options); });
+  };
+  EXPECT_EQ(error_for(3, 7.5, {"o_proj", "q_proj"}, 0.1), "");  // in any order, with a dropout of one's own
+  EXPECT_THAT(error_for(2, 7.5, {"q_proj", "o_proj"}, 0),
+              HasSubstr("adapter_config.json: expected rank 2, alpha 7.5, targets o_proj, q_proj, found rank 3, alpha "
+                        "7.5, targets o_proj, q_proj; set training.lora to what the adapter has"));
+  EXPECT_THAT(error_for(3, 8, {"q_proj", "o_proj"}, 0), HasSubstr("expected rank 3, alpha 8"));
+  EXPECT_THAT(error_for(3, 7.5, {"q_proj"}, 0), HasSubstr("targets q_proj, found"));
 }
 
 TEST(PeftAdapter, RefusesAnotherRankTargetsOrShape) {

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+namespace entune::test {
+
+/// What a shell command writes to its standard output.
+inline std::string output_of(const std::string& command) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), &pclose);
+  std::string output;
+  char buffer[4096];
+  while (const std::size_t size = fread(buffer, 1, sizeof buffer, pipe.get())) output.append(buffer, size);
+  return output;
+}
+
+}  // namespace entune::test
