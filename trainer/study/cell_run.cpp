@@ -67,6 +67,20 @@ json merge_json(const MergeDifference& difference) {
           {"same_choice", difference.num_same_choice}};
 }
 
+/// Hours of training and answering; where the ranks work on GPUs also theirs, and their price if the recipe names one.
+json cost_json(const Recipe& recipe, const json& result, DecoderModel& model, std::int64_t num_ranks) {
+  double seconds = result["generate"]["seconds"];
+  if (result.contains("train")) seconds += result["train"]["seconds"].get<double>();
+  const double hours = seconds / 3600.0;
+  json cost{{"ranks", num_ranks}, {"hours", hours}, {"gpu_hours", nullptr}, {"usd", nullptr}};
+  if (model.parameters().front().value.is_cuda()) {
+    const double gpu_hours = hours * static_cast<double>(num_ranks);
+    cost["gpu_hours"] = gpu_hours;
+    if (recipe.gpu_hour_price_usd > 0.0) cost["usd"] = gpu_hours * recipe.gpu_hour_price_usd;
+  }
+  return cost;
+}
+
 json corpus_json(const CellData& data) {
   return {{"train", data.train.size()},
           {"validation", data.validation.size()},
@@ -124,6 +138,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
       write_predictions(directory / "predictions" / (split + ".jsonl"), answered.predictions);
   }
   result["generate"] = generate;
+  result["cost"] = cost_json(recipe, result, *model, mesh.world().size());
   // Last, as it frees the model.
   if (recipe.training.method == TrainingMethod::lora && recipe.export_as == "merged") {
     const MergeDifference difference = export_merged_model(recipe, setup, std::move(model), mesh, directory / "model");

@@ -95,6 +95,10 @@ TEST_F(Study, WritesSummaryReportAndCells) {
     EXPECT_EQ(cell["train"]["losses"].size(), 3u);
     EXPECT_EQ(cell["train"]["validation"].size(), 1u);
     EXPECT_EQ(cell["generate"]["texts"], 8);
+    EXPECT_EQ(cell["cost"]["ranks"], 1);
+    EXPECT_NEAR(cell["cost"]["hours"].get<double>() * 3600.0,
+                cell["train"]["seconds"].get<double>() + cell["generate"]["seconds"].get<double>(), 1e-9);
+    EXPECT_TRUE(cell["cost"]["gpu_hours"].is_null() && cell["cost"]["usd"].is_null()) << "no GPU worked";
     for (const std::string reading : {"raw", "repaired"}) {
       for (const std::string scheme : {"strict", "exact", "partial", "type"}) {
         const json& score = cell["scores"]["test"][reading][scheme];
@@ -284,6 +288,7 @@ TEST_F(Study, RanksShareTheWorkAndAgree) {
   const auto strip = [](json all) {
     for (json& cell : all["cells"]) {
       cell.erase("generate");
+      cell.erase("cost");
       cell["train"].erase("seconds");
       cell["train"].erase("samples_per_second");
       cell["train"].erase("peak_memory_bytes");
