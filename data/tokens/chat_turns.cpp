@@ -36,6 +36,10 @@ TokenId require_control_id(const Tokenizer& tokenizer, std::string_view spelling
                   family, spelling, fmt::join(chat_families(), ", ")));
 }
 
+void append_if_there(std::vector<TokenId>& ids, const Tokenizer& tokenizer, std::string_view spelling) {
+  if (const std::optional<TokenId> id = tokenizer.control_id(spelling)) ids.push_back(*id);
+}
+
 void append(std::vector<TokenId>& ids, const std::vector<TokenId>& more) {
   ids.insert(ids.end(), more.begin(), more.end());
 }

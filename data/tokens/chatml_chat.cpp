@@ -15,11 +15,11 @@ class ChatmlChat : public ChatEncoder {
     end_ = require_control_id(tokenizer, "<|im_end|>", name);
     line_break_ = tokenizer.encode("\n");
     stop_ids_.push_back(end_);
-    add_stop("<|endoftext|>");
+    append_if_there(stop_ids_, tokenizer, "<|endoftext|>");
     std::string opening = "assistant\n";
     if (name == "yi") {
-      add_stop("<|im_start|>");
-      add_stop("<|im_sep|>");
+      append_if_there(stop_ids_, tokenizer, "<|im_start|>");
+      append_if_there(stop_ids_, tokenizer, "<|im_sep|>");
     } else if (name == "smollm2") {
       default_system_ = kSmollm2System;
     } else if (name == "qwen" && tokenizer.encode("<think>").size() == 1) {  // Qwen3: a plain token, matched in text
@@ -45,10 +45,6 @@ class ChatmlChat : public ChatEncoder {
   std::vector<TokenId> stop_ids() const override { return stop_ids_; }
 
  private:
-  void add_stop(std::string_view spelling) {
-    if (const std::optional<TokenId> id = tokenizer_.control_id(spelling)) stop_ids_.push_back(*id);
-  }
-
   void add_turn(std::vector<TokenId>& ids, Role role, std::string_view text) const {
     ids.push_back(start_);
     append(ids, tokenizer_.encode(std::string(name_of(role)) + "\n" + std::string(text)));

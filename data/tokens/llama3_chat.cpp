@@ -16,9 +16,8 @@ class Llama3Chat : public ChatEncoder {
     end_header_ = require_control_id(tokenizer, "<|end_header_id|>", kName);
     end_ = require_control_id(tokenizer, "<|eot_id|>", kName);
     stop_ids_.push_back(end_);
-    for (const char* spelling : {"<|end_of_text|>", "<|eom_id|>"}) {
-      if (const std::optional<TokenId> id = tokenizer.control_id(spelling)) stop_ids_.push_back(*id);
-    }
+    append_if_there(stop_ids_, tokenizer, "<|end_of_text|>");
+    append_if_there(stop_ids_, tokenizer, "<|eom_id|>");
     has_dates_ = tokenizer.control_id("<|eom_id|>").has_value();
   }
 

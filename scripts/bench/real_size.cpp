@@ -46,14 +46,6 @@ double over_ranks(Communicator& world, double value, ReduceOp op) {
 
 double peak_gib() { return static_cast<double>(peak_memory_bytes()) / kGib; }
 
-std::function<void(std::int64_t, std::int64_t)> report_to(std::unique_ptr<Progress>& progress, const std::string& what,
-                                                          bool shown) {
-  return [&progress, what, shown](std::int64_t done, std::int64_t total) {
-    if (!progress) progress = std::make_unique<Progress>(what, total >> 20, "MiB", shown);
-    progress->update(done >> 20);
-  };
-}
-
 void write_random(const std::string& preset, const std::string& directory, Communicator& self) {
   const std::optional<LlamaConfig> config = preset_config(preset);
   if (!config) throw InputError(fmt::format("--preset: expected a published model's name, found {}", preset));
@@ -63,10 +55,7 @@ void write_random(const std::string& preset, const std::string& directory, Commu
   const Stopwatch watch;
   model.initialize_random(1);
   fmt::print("{}: random weights made in {:.0f} s\n", preset, watch.seconds());
-  std::unique_ptr<Progress> progress;
-  SaveOptions save;
-  save.progress = report_to(progress, "writing " + preset, true);
-  save_hugging_face(directory, model, {}, self, save);
+  save_hugging_face(directory, model, {}, self, {.progress = byte_progress("writing " + preset, true)});
 }
 
 TrainingSample random_sample(std::int64_t vocab_size) {
@@ -95,14 +84,11 @@ void load_and_step(const std::string& directory, double cat_seconds, Communicato
   DecoderModel model(config, options, mesh.axis(MeshAxis::tensor));
   model.initialize_lora(1);
   std::int64_t bytes_read = 0;
-  {
-    std::unique_ptr<Progress> progress;
-    const auto shown = report_to(progress, "loading", first);
-    load_hugging_face_weights(directory, model, [&](std::int64_t done, std::int64_t total) {
-      bytes_read = done;
-      shown(done, total);
-    });
-  }
+  load_hugging_face_weights(directory, model,
+                            [&, shown = byte_progress("loading", first)](std::int64_t done, std::int64_t total) {
+                              bytes_read = done;
+                              shown(done, total);
+                            });
   const double load_seconds = over_ranks(world, watch.seconds(), ReduceOp::max);
   std::int64_t shard_bytes = 0;
   for (const Parameter& parameter : model.parameters()) {

@@ -70,13 +70,13 @@ void print_sample(const Example& example, const EncodedSample& sample, const Cel
   }
 }
 
-void print_counts(const CellData& data, const Recipe& recipe, const CellSetup& setup) {
+void print_counts(const CellData& data, const std::map<std::string, std::vector<EncodedSample>>& encoded) {
   for (const std::string side : {"train", "validation", "test"}) {
     const std::vector<Example>& examples = data.side(side);
     if (examples.empty()) continue;
     std::int64_t prompt_tokens = 0, answer_tokens = 0, longest = 0;
     std::map<std::string, std::int64_t> labels;
-    for (const EncodedSample& sample : encoded_side(side, recipe, setup, examples)) {
+    for (const EncodedSample& sample : encoded.at(side)) {
       const auto total = static_cast<std::int64_t>(sample.ids.size());
       prompt_tokens += sample.answer_start;
       answer_tokens += total - sample.answer_start;
@@ -103,7 +103,10 @@ void inspect(const Arguments& arguments, std::int64_t world_size) {
   const bool color = arguments.color == "always" || (arguments.color == "auto" && isatty(STDOUT_FILENO) == 1);
   const Recipe& recipe = cells[chosen].loaded.recipe;
   const std::vector<Example>& examples = data[chosen].side(arguments.side);
-  const std::vector<EncodedSample> samples = encoded_side(arguments.side, recipe, setups[chosen], examples);
+  std::map<std::string, std::vector<EncodedSample>> encoded;
+  for (const std::string side : {"train", "validation", "test"})
+    encoded[side] = encoded_side(side, recipe, setups[chosen], data[chosen].side(side));
+  const std::vector<EncodedSample>& samples = encoded.at(arguments.side);
   fmt::print("cell {}: {}; what the loss is on is {}{}\n", chosen, cells[chosen].name,
              color ? "green" : "between >>>supervised>>> and <<<",
              recipe.training.prompt_weight > 0.0
@@ -111,7 +114,7 @@ void inspect(const Arguments& arguments, std::int64_t world_size) {
                  : "");
   const auto num_shown = std::min(static_cast<std::size_t>(arguments.samples), samples.size());
   for (std::size_t i = 0; i < num_shown; ++i) print_sample(examples[i], samples[i], setups[chosen], color);
-  print_counts(data[chosen], recipe, setups[chosen]);
+  print_counts(data[chosen], encoded);
 }
 
 }  // namespace

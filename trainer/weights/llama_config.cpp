@@ -6,6 +6,7 @@
 
 #include "data/input_error.h"
 #include "trainer/weights/hugging_face.h"
+#include "trainer/weights/model_family.h"
 #include "trainer/weights/strict_json.h"
 
 namespace entune {
@@ -87,24 +88,9 @@ class Fields {
   nlohmann::json json_;
 };
 
-/// What sets a family apart in its config.json. Defaults are those of transformers' class.
-struct Family {
-  std::string_view model_type;
-  std::string_view architecture;
-  std::int64_t default_kv_heads;  ///< 0: as many as heads
-  std::int64_t default_head_dim;  ///< 0: hidden_size / heads
-  std::int64_t default_positions;
-};
-constexpr Family kFamilies[] = {
-    {"llama", "LlamaForCausalLM", 0, 0, 2048},
-    {"mistral", "MistralForCausalLM", 8, 0, 131072},
-    {"qwen2", "Qwen2ForCausalLM", 32, 0, 32768},
-    {"qwen3", "Qwen3ForCausalLM", 32, 128, 32768},
-};
-
-const Family& read_family(const Fields& fields) {
+const ModelFamily& read_family(const Fields& fields) {
   const std::string model_type = fields.text("model_type", "none");
-  for (const Family& family : kFamilies) {
+  for (const ModelFamily& family : kModelFamilies) {
     if (family.model_type != model_type) {
       continue;
     }
@@ -134,7 +120,7 @@ void refuse_unsupported(const Fields& fields) {
   }
 }
 
-std::int64_t read_kv_heads(const Fields& fields, const Family& family, std::int64_t num_heads) {
+std::int64_t read_kv_heads(const Fields& fields, const ModelFamily& family, std::int64_t num_heads) {
   const auto value = fields.size("num_key_value_heads");
   const bool as_many = fields.states("num_key_value_heads") || family.default_kv_heads == 0;  // null: as many as heads
   const std::int64_t kv_heads = value.value_or(as_many ? num_heads : family.default_kv_heads);
@@ -256,7 +242,7 @@ std::optional<std::int64_t> read_sliding_window(const Fields& fields, const Llam
 
 LlamaConfig read_llama_config(const std::filesystem::path& model_directory) {
   const Fields fields(model_directory / "config.json");
-  const Family& family = read_family(fields);
+  const ModelFamily& family = read_family(fields);
   refuse_unsupported(fields);
   LlamaConfig config;
   config.model_type = family.model_type;
@@ -287,8 +273,8 @@ LlamaConfig read_llama_config(const std::filesystem::path& model_directory) {
   }
   read_rotary(fields, config);
   config.sliding_window = read_sliding_window(fields, config);
-  config.qkv_bias = config.model_type == "qwen2";
-  config.qk_norm = config.model_type == "qwen3";
+  config.qkv_bias = family.qkv_bias;
+  config.qk_norm = family.qk_norm;
   config.tie_word_embeddings = fields.flag("tie_word_embeddings", false);
   if (const auto* range = fields.find("initializer_range")) {
     config.initializer_range = fields.positive("initializer_range", *range);

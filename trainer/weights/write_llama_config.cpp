@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "trainer/weights/hugging_face.h"
+#include "trainer/weights/model_family.h"
 #include "trainer/weights/output_file.h"
 
 namespace entune {
@@ -10,14 +11,13 @@ using Json = nlohmann::ordered_json;
 
 Json or_null(const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
-const char* architecture_of(const LlamaConfig& config) {
-  if (config.model_type == "mistral") {
-    return "MistralForCausalLM";
+std::string_view architecture_of(const LlamaConfig& config) {
+  for (const ModelFamily& family : kModelFamilies) {
+    if (family.model_type == config.model_type) {
+      return family.architecture;
+    }
   }
-  if (config.model_type == "qwen2") {
-    return "Qwen2ForCausalLM";
-  }
-  return config.model_type == "qwen3" ? "Qwen3ForCausalLM" : "LlamaForCausalLM";
+  TORCH_CHECK(false, "no model family ", config.model_type);
 }
 
 /// {"rope_type": ...} and what the type needs.
