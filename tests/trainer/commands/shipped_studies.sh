@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # The shipped studies on 2 ranks with the real model and few texts: every cell trains (or is left as it is), answers and is scored, and
 # the report compares all pairs. Exit 77 (skipped) without the model.
-set -euo pipefail
-cd "$1"
-trainer=$2/bin/trainer
-if [ ! -e models/smollm2-135m-instruct/model.safetensors ]; then
-  echo "skipped: needs models/smollm2-135m-instruct, which scripts/test.sh makes"
-  exit 77
-fi
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+# shellcheck source=tests/trainer/commands/real_model.sh
+source "$(dirname "$0")/real_model.sh"
 for study in formats loss_mask prompt; do
   echo "[$SECONDS s] $study"
   mpirun --oversubscribe --bind-to none -np 2 "$trainer" --recipe "recipes/studies/$study.yaml" 'study.seed=[1]' data.split.train=6 \

@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # SmolLM2 (9 heads, 3 key/value heads) on 1 rank and split over 3 by `trainer --recipe`: the same losses and gradient norms.
 # And a split that does not divide its heads is refused before anything is loaded. Exit 77 (skipped) without the model.
-set -euo pipefail
-cd "$1"
-trainer=$2/bin/trainer
-if [ ! -e models/smollm2-135m-instruct/model.safetensors ]; then
-  echo "skipped: needs models/smollm2-135m-instruct, which scripts/test.sh makes"
-  exit 77
-fi
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+# shellcheck source=tests/trainer/commands/real_model.sh
+source "$(dirname "$0")/real_model.sh"
 run() {
   mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -np "$1" "$trainer" --recipe recipes/quickstart.yaml study=none task.prompt=minimal \
     data.split.train=4 data.split.test=1 training.global_batch=2 model.dtype=float32 generation.max_new_tokens=1 evaluation.baseline=none \

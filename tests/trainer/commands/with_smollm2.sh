@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # A small run on 2 ranks with the real model, and every command that works on a model or a run: validate, inspect-data, predict, evaluate,
 # draft-prompt. Exit 77 (skipped) without the model.
-set -euo pipefail
-cd "$1"
-trainer=$2/bin/trainer
-if [ ! -e models/smollm2-135m-instruct/model.safetensors ]; then
-  echo "skipped: needs models/smollm2-135m-instruct, which scripts/test.sh makes"
-  exit 77
-fi
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+# shellcheck source=tests/trainer/commands/real_model.sh
+source "$(dirname "$0")/real_model.sh"
 # Few labels make a short prompt, and texts of one kind are learned in a few steps.
 cat >"$out/recipe.yaml" <<YAML
 name: mail

@@ -11,9 +11,9 @@
 #include "tests/trainer/kernels/relative_error.h"
 #include "tests/trainer/model/golden_models.h"
 #include "tests/trainer/model/small_models.h"
+#include "tests/trainer/weights/read_tensor.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/weights/hugging_face.h"
-#include "trainer/weights/safetensors_reader.h"
 
 namespace entune {
 namespace {
@@ -32,9 +32,9 @@ class TenSteps : public testing::TestWithParam<std::string> {
  protected:
   TenSteps()
       : golden_(test::golden_folder(ENTUNE_SOURCE_DIR, "loop") / (GetParam() + ".safetensors")), first_(model() / "golden.safetensors") {
-    const at::Tensor starts = read(golden_, "answer_start").to(at::kLong);
+    const at::Tensor starts = test::read_tensor(golden_, "answer_start").to(at::kLong);
     for (std::int64_t i = 0; i < kSamples; ++i) {
-      const at::Tensor ids = read(golden_, "ids." + std::to_string(i)).to(at::kInt);
+      const at::Tensor ids = test::read_tensor(golden_, "ids." + std::to_string(i)).to(at::kInt);
       TrainingSample sample;
       sample.tokens.ids.assign(ids.data_ptr<std::int32_t>(), ids.data_ptr<std::int32_t>() + ids.numel());
       sample.tokens.answer_start = starts[i].item<std::int64_t>();
@@ -43,17 +43,6 @@ class TenSteps : public testing::TestWithParam<std::string> {
   }
 
   static std::filesystem::path model() { return test::golden_folder(ENTUNE_SOURCE_DIR, "model") / GetParam(); }
-
-  static at::Tensor read(const SafetensorsReader& file, const std::string& name, const Shard& shard = {}) {
-    std::vector<std::int64_t> shape = file.header().tensors.at(name).shape;
-    if (shard.dim >= 0) {
-      std::int64_t& cut = shape[static_cast<std::size_t>(shard.dim)];
-      cut = shard.part(cut);
-    }
-    at::Tensor value = at::empty(shape);
-    file.read(name, shard, value);
-    return value;
-  }
 
   void train(Communicator& world, const Way& way, bool full) const {
     SCOPED_TRACE(testing::Message() << "rank " << world.rank() << ", data " << way.data << ", tensor " << way.tensor
@@ -65,7 +54,7 @@ class TenSteps : public testing::TestWithParam<std::string> {
     {
       const at::NoGradGuard no_grad;
       for (Parameter& p : decoder.parameters()) {
-        if (p.is_adapter) p.value.copy_(read(first_, "lora." + p.name, p.shard));
+        if (p.is_adapter) p.value.copy_(test::read_tensor(first_, "lora." + p.name, p.shard));
       }
     }
     const BatchOptions batches{.global_batch = kSamples * 2 / kSteps,
@@ -74,7 +63,7 @@ class TenSteps : public testing::TestWithParam<std::string> {
                                .prompt_weight = 0.0};
     Communicator& data = mesh.axis(MeshAxis::data);
     const BatchLoader loader(samples_, batches, 5, data.rank(), data.size());
-    const at::Tensor order = read(golden_, "order").to(at::kLong);
+    const at::Tensor order = test::read_tensor(golden_, "order").to(at::kLong);
     for (std::int64_t step = 0; step < kSteps; ++step) {
       const auto chosen = loader.sample_order(step / loader.steps_per_epoch(), step % loader.steps_per_epoch());
       for (std::size_t i = 0; i < chosen.size(); ++i) {
@@ -90,8 +79,8 @@ class TenSteps : public testing::TestWithParam<std::string> {
     ASSERT_EQ(trainer.total_steps(), kSteps);
 
     const std::string prefix = full ? "full." : "lora.";
-    const at::Tensor losses = read(golden_, prefix + "loss"), norms = read(golden_, prefix + "norm"),
-                     rates = read(golden_, prefix + "rate");
+    const at::Tensor losses = test::read_tensor(golden_, prefix + "loss"), norms = test::read_tensor(golden_, prefix + "norm"),
+                     rates = test::read_tensor(golden_, prefix + "rate");
     for (std::int64_t step = 0; step < kSteps; ++step) {
       const StepRecord record = trainer.run_step();
       const double loss = losses[step].item<double>(), norm = norms[step].item<double>();
@@ -102,7 +91,7 @@ class TenSteps : public testing::TestWithParam<std::string> {
     std::size_t compared = 0;
     for (const Parameter& p : decoder.parameters()) {
       if (!p.value.requires_grad()) continue;
-      const at::Tensor expected = read(golden_, prefix + "final." + p.name, p.shard);
+      const at::Tensor expected = test::read_tensor(golden_, prefix + "final." + p.name, p.shard);
       test::expect_close(p.value, expected, 1e-5, p.name);
       ++compared;
     }

@@ -8,8 +8,8 @@
 #include "tests/trainer/kernels/relative_error.h"
 #include "tests/trainer/model/golden_models.h"
 #include "tests/trainer/model/small_models.h"
+#include "tests/trainer/weights/read_tensor.h"
 #include "trainer/weights/hugging_face.h"
-#include "trainer/weights/safetensors_reader.h"
 
 namespace entune {
 namespace {
@@ -31,20 +31,9 @@ class GoldenModel : public testing::TestWithParam<std::string> {
   }
 
   at::Tensor golden(const std::string& name, const Shard& shard = {}) const {
-    std::vector<std::int64_t> shape = golden_.header().tensors.at(name).shape;
-    if (shard.dim >= 0) {
-      std::int64_t& cut = shape[static_cast<std::size_t>(shard.dim)];
-      cut = shard.part(cut);
-    }
-    at::Tensor value = at::empty(shape);
-    golden_.read(name, shard, value);
-    return value;
+    return test::read_tensor(golden_, name, shard);
   }
-
-  Sequence integers(const std::string& name) const {
-    const at::Tensor values = golden(name).to(at::kLong);
-    return {values.data_ptr<std::int64_t>(), values.data_ptr<std::int64_t>() + values.numel()};
-  }
+  Sequence integers(const std::string& name) const { return test::read_integers(golden_, name); }
 
   std::unique_ptr<DecoderModel> load(const ModelOptions& options, Communicator& axis) const {
     auto model = std::make_unique<DecoderModel>(read_llama_config(folder_), options, axis);

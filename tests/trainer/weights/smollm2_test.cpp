@@ -6,9 +6,9 @@
 #include "data/tokens/chat_encoder.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/trainer/kernels/relative_error.h"
+#include "tests/trainer/weights/read_tensor.h"
 #include "trainer/weights/gguf_import.h"
 #include "trainer/weights/hugging_face.h"
-#include "trainer/weights/safetensors_reader.h"
 
 namespace entune {
 namespace {
@@ -50,19 +50,10 @@ std::vector<TokenId> answer_greedily(DecoderModel& model, const ChatEncoder& cha
 void expect_golden_logits(DecoderModel& model) {
   const SafetensorsReader file(std::filesystem::path(ENTUNE_SOURCE_DIR) /
                                "tests/trainer/weights/golden/smollm2_logits.safetensors");
-  const auto golden = [&](const char* name) {
-    at::Tensor value = at::empty(file.header().tensors.at(name).shape);
-    file.read(name, Shard{}, value);
-    return value;
-  };
-  const auto integers = [&](const char* name) {
-    const at::Tensor values = golden(name).to(at::kLong);
-    return std::vector<std::int64_t>(values.data_ptr<std::int64_t>(), values.data_ptr<std::int64_t>() + values.numel());
-  };
-  const std::vector<std::int64_t> ids = integers("ids");
-  const at::Tensor logits = model.logits(lay_out({std::vector<TokenId>(ids.begin(), ids.end())}, 0), integers("rows"));
-  test::expect_close(logits.slice(1, 0, std::nullopt, 64), golden("logits"), 1e-4, "logits");
-  test::expect_close(logits.logsumexp(-1), golden("log_sum_exp"), 1e-5, "log-sum-exp");
+  const std::vector<std::int64_t> ids = test::read_integers(file, "ids");
+  const at::Tensor logits = model.logits(lay_out({std::vector<TokenId>(ids.begin(), ids.end())}, 0), test::read_integers(file, "rows"));
+  test::expect_close(logits.slice(1, 0, std::nullopt, 64), test::read_tensor(file, "logits"), 1e-4, "logits");
+  test::expect_close(logits.logsumexp(-1), test::read_tensor(file, "log_sum_exp"), 1e-5, "log-sum-exp");
 }
 
 TEST(SmolLm2, ImportedItTokenizesAndAnswersAsThePublishedModel) {
