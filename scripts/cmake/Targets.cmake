@@ -1,8 +1,25 @@
 # One static library per folder. What a library may link is the order of the folders; tests/include_rules checks the includes.
 #
 # entune_library(NAME [DEPENDS lib...]): all *.cpp of the calling folder (RECURSE: of its subfolders too).
-# entune_torch_library(NAME ...): the same for folders that see libtorch; they share one precompiled header.
-function(entune_library name)
+# entune_torch_library(NAME ...): the same for folders that see libtorch.
+#
+# What nearly every file includes is precompiled, once for the folders that see libtorch and once for the others. No more than that belongs
+# in: GCC instantiates a precompiled header's templates again in every file (json.hpp 0.5 s a file, torch's custom_function.h 0.8 s, CLI11 5 s).
+#
+# entune_precompiled(NAME LINK lib... HEADERS <header>...): the library that owns such a header.
+function(entune_precompiled name)
+  cmake_parse_arguments(arg "" "" "LINK;HEADERS" ${ARGN})
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${name}.cpp CONTENT "")
+  add_library(${name} STATIC ${CMAKE_BINARY_DIR}/${name}.cpp)
+  target_link_libraries(${name} PUBLIC ${arg_LINK})
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
+  target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
+endfunction()
+set(ENTUNE_PRECOMPILED <algorithm> <filesystem> <functional> <map> <memory> <string> <vector> <fmt/format.h>)
+entune_precompiled(text_precompiled LINK fmt::fmt HEADERS ${ENTUNE_PRECOMPILED})
+entune_precompiled(torch_precompiled LINK LibTorch::LibTorch fmt::fmt HEADERS <ATen/ATen.h> ${ENTUNE_PRECOMPILED})
+
+function(add_entune_library name precompiled)
   cmake_parse_arguments(arg "RECURSE" "" "DEPENDS" ${ARGN})
   if(arg_RECURSE)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -13,21 +30,14 @@ function(entune_library name)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
+  target_precompile_headers(${name} REUSE_FROM ${precompiled})
 endfunction()
 
-# The library that owns the precompiled header: ATen, autograd and custom functions cost 13 s a file without it.
-function(entune_precompiled_torch)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/torch_precompiled.cpp CONTENT "")
-  add_library(torch_precompiled STATIC ${CMAKE_BINARY_DIR}/torch_precompiled.cpp)
-  target_link_libraries(torch_precompiled PUBLIC LibTorch::LibTorch fmt::fmt)
-  target_compile_options(torch_precompiled PRIVATE -Wall -Wextra -Werror)
-  target_precompile_headers(torch_precompiled PRIVATE <ATen/ATen.h> <torch/csrc/autograd/custom_function.h>
-                            <torch/csrc/autograd/autograd.h> <string> <vector> <memory> <functional> <fmt/format.h>)
+function(entune_library name)
+  add_entune_library(${name} text_precompiled ${ARGN})
 endfunction()
-entune_precompiled_torch()
 
 function(entune_torch_library name)
-  entune_library(${name} ${ARGN})
+  add_entune_library(${name} torch_precompiled ${ARGN})
   target_link_libraries(${name} PUBLIC LibTorch::LibTorch fmt::fmt)
-  target_precompile_headers(${name} REUSE_FROM torch_precompiled)
 endfunction()

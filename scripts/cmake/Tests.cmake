@@ -2,6 +2,7 @@
 # entune_torch_test: the same with libtorch's precompiled header.
 # entune_mpi_test(NAME RANKS n... SOURCES... DEPENDS lib... [TEST_SECONDS s]): one CTest for each number of ranks, under mpirun, one thread a
 # rank; a TEST that takes longer than TEST_SECONDS (60) ends its program.
+find_package(GTest REQUIRED)
 include(GoogleTest)
 # Tests spend their time in libraries: their own code need not be fast, but quick to compile.
 set(ENTUNE_TEST_OPTIMIZATION -O1)
@@ -23,14 +24,9 @@ function(entune_test name)
                        PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "unit;${arg_LABELS}" ENVIRONMENT "OMP_NUM_THREADS=1")
 endfunction()
 
-# The precompiled header of the tests that do not see libtorch.
-function(entune_precompiled_gtest)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/gtest_precompiled.cpp CONTENT "")
-  add_library(gtest_precompiled STATIC ${CMAKE_BINARY_DIR}/gtest_precompiled.cpp)
-  target_link_libraries(gtest_precompiled PUBLIC GTest::gmock)
-  target_compile_options(gtest_precompiled PRIVATE -Wall -Wextra -Werror ${ENTUNE_TEST_OPTIMIZATION})
-  target_precompile_headers(gtest_precompiled PRIVATE <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp> <string> <vector>)
-endfunction()
+# Of the tests that do not see libtorch.
+entune_precompiled(gtest_precompiled LINK GTest::gmock HEADERS <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp> <string> <vector>)
+target_compile_options(gtest_precompiled PRIVATE ${ENTUNE_TEST_OPTIMIZATION})
 
 function(entune_torch_test name)
   entune_test(${name} TORCH ${ARGN})

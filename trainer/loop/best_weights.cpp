@@ -1,6 +1,7 @@
 #include "trainer/loop/best_weights.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace entune {
 

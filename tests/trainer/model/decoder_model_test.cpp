@@ -3,6 +3,7 @@
 #include "trainer/model/decoder_model.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/thread_communicator.h"

@@ -2,6 +2,7 @@
 // (make_golden.py describes the files).
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/thread_communicator.h"

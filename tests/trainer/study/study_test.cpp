@@ -1,5 +1,6 @@
 #include "trainer/study/study.h"
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
