@@ -10,33 +10,50 @@ namespace entune {
 namespace {
 
 constexpr std::size_t kMaxCells = 1000;
-constexpr std::size_t kMaxNameBytes = 24;  // of one value in a cell's name
+constexpr std::size_t kMaxNameBytes = 40;  // of one value in a cell's name
 
 struct Axis {
   const KeySpec* key;
   std::string short_name;
   const std::vector<YamlNode>* values;
+  std::vector<std::string> value_names;
 };
 
-std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
+// A path is named by what lies there: model.path=models/a is "model=a".
+std::string short_name(std::string_view key) {
+  const std::string_view named = key.ends_with(".path") ? key.substr(0, key.rfind('.')) : key;
+  return std::string(named.substr(named.rfind('.') + 1));
+}
+
+// The value where it is one short word, the last part of a path; "#2" for any other and for what is there twice.
+std::vector<std::string> value_names(const std::vector<YamlNode>& values) {
+  std::vector<std::string> names;
+  for (const YamlNode& value : values) {
+    const std::string text = to_flow(value);
+    names.push_back(text.substr(text.find_last_of('/') + 1));
+    const std::string& name = names.back();
+    const bool is_word = value.kind == YamlNode::Kind::scalar && !name.empty() && name.size() <= kMaxNameBytes &&
+                         text.front() != '"' && name.front() != '.';
+    if (!is_word) names.back() = fmt::format("#{}", names.size());
+  }
+  const std::vector<std::string> all = names;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (std::count(all.begin(), all.end(), all[i]) > 1) names[i] = fmt::format("#{}", i + 1);
+  }
+  return names;
+}
 
 std::vector<Axis> axes_of(const YamlNode& study) {
   std::vector<Axis> axes;
   for (std::size_t i = 0; i < study.items.size(); ++i) {
-    axes.push_back({find_key(study.keys[i].name), last_part(study.keys[i].name), &study.items[i].items});
+    const std::vector<YamlNode>& values = study.items[i].items;
+    axes.push_back({find_key(study.keys[i].name), short_name(study.keys[i].name), &values, value_names(values)});
   }
   for (Axis& axis : axes) {
-    const auto same = [&](const Axis& other) { return last_part(other.key->path) == last_part(axis.key->path); };
+    const auto same = [&](const Axis& other) { return short_name(other.key->path) == short_name(axis.key->path); };
     if (std::count_if(axes.begin(), axes.end(), same) > 1) axis.short_name = axis.key->path;
   }
   return axes;
-}
-
-std::string value_name(const YamlNode& value, std::size_t index) {
-  const std::string text = to_flow(value);
-  const bool is_word = value.kind == YamlNode::Kind::scalar && text.size() <= kMaxNameBytes && text.front() != '"' &&
-                       text.find('/') == std::string::npos;
-  return is_word ? text : fmt::format("#{}", index + 1);
 }
 
 }  // namespace
@@ -69,7 +86,7 @@ std::vector<StudyCell> expand_study(const std::filesystem::path& file, const std
       const std::size_t index = cell / stride % axis.values->size();
       const YamlNode& value = (*axis.values)[index];
       settings.set(*axis.key, value);
-      result.name += fmt::format("{}{}={}", result.name.empty() ? "" : " ", axis.short_name, value_name(value, index));
+      result.name += fmt::format("{}{}={}", result.name.empty() ? "" : " ", axis.short_name, axis.value_names[index]);
       result.overrides.push_back(fmt::format("{}={}", axis.key->path, to_flow(value)));
     }
     settings.set(*find_key("study"), YamlNode{.kind = YamlNode::Kind::map, .where = "default"});

@@ -1,7 +1,9 @@
 #include "trainer/report/html_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -46,6 +48,16 @@ std::vector<Fact> best_fact(const json& summary) {
   return {{fixed(best_f1, 3), fmt::format("highest strict F1 on {}: {}", splits.front(), string_at(*best, {"name"}))}};
 }
 
+/// "Model a", or "Models a, b" of a study that varies it.
+std::string models(const json& summary) {
+  std::vector<std::string> paths;
+  for (const json& cell : at_path(summary, {"cells"})) {
+    const std::string path = string_at(cell, {"model", "path"});
+    if (!path.empty() && std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+  }
+  return paths.empty() ? "" : fmt::format("Model{} {}", paths.size() > 1 ? "s" : "", fmt::join(paths, ", "));
+}
+
 std::string header(const json& summary) {
   std::vector<Fact> facts = best_fact(summary);
   const json& cells = at_path(summary, {"cells"});
@@ -59,7 +71,7 @@ std::string header(const json& summary) {
   std::string html =
       fmt::format("<header>\n<h1>{}</h1>\n<p class=\"soft\">", html_escaped(string_at(summary, {"name"})));
   std::vector<std::string> parts;
-  if (const std::string model = string_at(summary, {"model"}); !model.empty()) parts.push_back("Model " + model);
+  if (const std::string named = models(summary); !named.empty()) parts.push_back(named);
   if (const std::string created = string_at(summary, {"created"}); !created.empty()) parts.push_back(created);
   for (std::size_t i = 0; i < parts.size(); ++i) html += (i ? " · " : "") + html_escaped(parts[i]);
   html += "</p>\n<ul class=\"facts\">";

@@ -43,9 +43,9 @@ std::string memory(const std::optional<double>& bytes) {
   return bytes ? fmt::format("{:.2f} GiB", *bytes / (1024.0 * 1024.0 * 1024.0)) : fixed(bytes, 2);
 }
 
-/// Hours of every cell and, where GPUs worked and their price is known, money: in all, and for each hundredth of F1.
+/// Size and hours of every cell and, where GPUs worked and their price is known, money: in all, and for each hundredth of F1.
 HtmlTable price_table(const std::vector<Variant>& variants, const std::string& split) {
-  HtmlTable table({"Cell", "Ranks", "Hours", "GPU hours", "USD", "USD a point of F1"});
+  HtmlTable table({"Cell", "Parameters", "Trained", "Ranks", "Hours", "GPU hours", "USD", "USD a point of F1"});
   for (const Variant& variant : variants) {
     for (const json* cell : variant.cells) {
       const json& cost = at_path(*cell, {"cost"});
@@ -53,7 +53,8 @@ HtmlTable price_table(const std::vector<Variant>& variants, const std::string& s
       const auto usd = number_at(cost, {"usd"}), f1 = number_at(*cell, {"scores", split, "raw", "strict", "f1"});
       std::optional<double> usd_a_point = ratio(usd, f1);
       if (usd_a_point) *usd_a_point /= 100.0;
-      table.add_row({string_at(*cell, {"name"}), grouped(number_at(cost, {"ranks"})), fixed(number_at(cost, {"hours"}), 2),
+      table.add_row({string_at(*cell, {"name"}), grouped(number_at(*cell, {"model", "parameters"})),
+                     grouped(number_at(*cell, {"model", "trained"})), grouped(number_at(cost, {"ranks"})), fixed(number_at(cost, {"hours"}), 2),
                      fixed(number_at(cost, {"gpu_hours"}), 2), fixed(usd, 2), fixed(usd_a_point, 3)});
     }
   }
@@ -138,7 +139,8 @@ std::string cost_section(const json& summary) {
   const HtmlTable prices = price_table(variants, splits.empty() ? "" : splits.front());
   if (!prices.empty()) {
     html +=
-        "<h3>Hours and price</h3>\n<p class=\"soft\">Training and answering. The price is that of the GPU hours at "
+        "<h3>Size, hours and price</h3>\n<p class=\"soft\">Parameters of the model, and of them or beside them those that were trained; "
+        "hours of training and answering. The price is that of the GPU hours at "
         "telemetry.gpu_hour_price_usd; a point is a hundredth of strict F1, raw reading.</p>\n" +
         prices.str();
   }

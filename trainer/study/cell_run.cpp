@@ -67,6 +67,17 @@ json merge_json(const MergeDifference& difference) {
           {"same_choice", difference.num_same_choice}};
 }
 
+// Of the whole model, over all tensor ranks; `trained` are those that training changes: 0 for a model as it is.
+json model_json(const Recipe& recipe, DecoderModel& model) {
+  std::int64_t parameters = 0, trained = 0;
+  for (const Parameter& parameter : model.parameters()) {
+    const std::int64_t size = c10::multiply_integers(parameter.full_shape);
+    if (!parameter.is_adapter) parameters += size;
+    if (recipe.training.method != TrainingMethod::none && parameter.value.requires_grad()) trained += size;
+  }
+  return {{"path", recipe.model.path}, {"parameters", parameters}, {"trained", trained}};
+}
+
 /// Hours of training and answering; where the ranks work on GPUs also theirs, and their price if the recipe names one.
 json cost_json(const Recipe& recipe, const json& result, DecoderModel& model, std::int64_t num_ranks) {
   double seconds = result["generate"]["seconds"];
@@ -110,6 +121,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"seed", recipe.seed},
               {"method", method_name(recipe.training.method)},
               {"overrides", overrides_json(cell.overrides)},
+              {"model", model_json(recipe, *model)},
               {"chat", setup.chat_family},
               {"answer_budget_slope", budget.slope},
               {"corpus", corpus_json(data)}};

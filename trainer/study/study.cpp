@@ -51,7 +51,6 @@ json summary_head(const LoadedRecipe& loaded, std::int64_t ranks) {
           {"name", recipe.name},
           {"recipe", loaded.resolved_yaml},
           {"labels", labels_json(recipe.labels)},
-          {"model", recipe.model.path},
           {"ranks", ranks},
           {"created", utc_now()},
           {"bootstrap", recipe.evaluation.bootstrap},

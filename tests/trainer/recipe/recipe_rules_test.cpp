@@ -165,7 +165,9 @@ TEST_F(RecipeRulesTest, StudyCellNames) {
   EXPECT_THAT(cell_names(study + "{seed: [1], data.split.seed: [2, 3]}\n"),
               ElementsAre("seed=1 data.split.seed=2", "seed=1 data.split.seed=3"));
   EXPECT_THAT(cell_names(study + "{task.prompt: [explain, [{role: user, text: \"{text}\"}]], model.path: [a/b]}\n"),
-              ElementsAre("prompt=explain path=#1", "prompt=#2 path=#1"));
+              ElementsAre("prompt=explain model=b", "prompt=#2 model=b"));
+  EXPECT_THAT(cell_names(study + "{model.path: [a/CodeLlama-34b-Instruct-hf, a/small, b/small, .., a/]}\n"),
+              ElementsAre("model=CodeLlama-34b-Instruct-hf", "model=#2", "model=#3", "model=#4", "model=#5"));
 }
 
 TEST_F(RecipeRulesTest, StudyOnTheCommandLine) {

@@ -60,7 +60,6 @@ json summary(const std::vector<json>& cells) {
           {"name", "study"},
           {"recipe", "name: study\n"},
           {"labels", {{{"name", "PERSON"}, {"description", "a name"}}, {{"name", "UNSEEN"}, {"description", "none"}}}},
-          {"model", "tiny"},
           {"ranks", 2},
           {"cells", cells},
           {"comparisons",

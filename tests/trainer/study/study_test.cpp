@@ -214,6 +214,29 @@ TEST_F(Study, TheModelAsItIsStandsBesideTheTrainedOne) {
   EXPECT_TRUE(std::filesystem::exists(run() / "cells/method=lora/adapter"));
 }
 
+TEST_F(Study, ModelsOfSeveralSizesAreComparedInOneStudy) {
+  write_tiny_model(folder_ / "deeper", 3);
+  const std::string models = fmt::format("[{}, {}]", model().string(), (folder_ / "deeper").string());
+  run_study(options("study:\n  model.path: " + models + "\n", {"evaluation.baseline=none"}), *self_);
+  const json all = summary();
+  ASSERT_EQ(all["cells"].size(), 2u);
+  const json &small = all["cells"][0], &large = all["cells"][1];
+  EXPECT_EQ(small["name"], "model=model");
+  EXPECT_EQ(large["name"], "model=deeper");
+  EXPECT_EQ(large["model"]["path"], (folder_ / "deeper").string());
+  // Of hidden size 32, intermediate size 64, 2 of 4 heads of 8 for keys and values, 259 tied rows; LoRA of rank 2 on all seven.
+  const int layer = 2 * 32 + 2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64, adapters = 2 * (2 * 64 + 2 * 48 + 3 * 96);
+  EXPECT_EQ(small["model"]["parameters"], 259 * 32 + 32 + 2 * layer);
+  EXPECT_EQ(large["model"]["parameters"], 259 * 32 + 32 + 3 * layer);
+  EXPECT_EQ(small["model"]["trained"], 2 * adapters);
+  EXPECT_EQ(large["model"]["trained"], 3 * adapters);
+  EXPECT_EQ(small["corpus"], large["corpus"]);
+  EXPECT_NE(small["train"]["losses"][0]["loss"], large["train"]["losses"][0]["loss"]);
+  EXPECT_EQ(small["train"]["tokens"], large["train"]["tokens"]) << "the same texts in the same order";
+  EXPECT_FALSE(all["comparisons"].empty());
+  EXPECT_THAT(read_file(run() / "report.html"), HasSubstr((folder_ / "deeper").string()));
+}
+
 TEST_F(Study, LabelsKeptOutOfTrainingAreScoredAndComparedTogether) {
   // Of ten templates five hold the label, so that some of them are on the test side.
   write_jsonl(folder_ / "corpus.jsonl", corpus(5));

@@ -6,12 +6,12 @@
 
 namespace entune::test {
 
-void write_tiny_model(const std::filesystem::path& directory) {
+void write_tiny_model(const std::filesystem::path& directory, std::int64_t num_layers) {
   LlamaConfig config;
   config.vocab_size = 259;
   config.hidden_size = 32;
   config.intermediate_size = 64;
-  config.num_layers = 2;
+  config.num_layers = num_layers;
   config.num_heads = 4;
   config.num_kv_heads = 2;
   config.head_dim = 8;
