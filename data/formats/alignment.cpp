@@ -42,7 +42,7 @@ FoldedText fold(std::string_view text) {
 }
 
 std::string_view trim_edges(std::string_view value) {
-  constexpr std::string_view kEdge = " \t\n\r\f\v.,;:!?()[]{}\"'";
+  static const std::string kEdge = " \t\n\r\f\v" + std::string(kEdgePunctuation);
   const std::size_t first = value.find_first_not_of(kEdge);
   if (first == std::string_view::npos) return {};
   return value.substr(first, value.find_last_not_of(kEdge) - first + 1);

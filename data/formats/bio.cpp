@@ -9,6 +9,7 @@
 #include "data/formats/alignment.h"
 #include "data/formats/answer_text.h"
 #include "data/formats/closed_labels.h"
+#include "data/formats/copy_distance.h"
 #include "data/formats/word_splitter.h"
 
 namespace entune {
@@ -117,6 +118,7 @@ class BioFormat final : public OutputFormat {
     }
     if (num_equal != lines.size() || num_equal != words.size()) count(parsed, AnswerFault::copy_differs);
     if (lines.empty() && !words.empty()) count(parsed, AnswerFault::unparsable);
+    parsed.copy = word_distance(lines, words, index);
 
     for (const LineSpan& span : join_lines(lines, parsed)) {
       if (!labels_.contains(span.label)) {
@@ -166,6 +168,15 @@ class BioFormat final : public OutputFormat {
       value += lines[i].word;
     }
     return value;
+  }
+
+  /// The distance of the column of words from the input's.
+  static CopyDistance word_distance(const std::vector<TaggedLine>& lines, const std::vector<Word>& words,
+                                    const CodePointIndex& index) {
+    std::vector<std::string_view> written, expected;
+    for (const TaggedLine& line : lines) written.push_back(line.word);
+    for (const Word& word : words) expected.push_back(index.slice(word.start, word.end));
+    return copy_distance(fmt::format("{}", fmt::join(written, "\n")), fmt::format("{}", fmt::join(expected, "\n")));
   }
 
   ClosedLabels labels_;

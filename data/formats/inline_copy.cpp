@@ -6,6 +6,7 @@
 #include "data/code_points.h"
 #include "data/formats/alignment.h"
 #include "data/formats/answer_text.h"
+#include "data/formats/copy_distance.h"
 
 namespace entune {
 
@@ -45,6 +46,7 @@ void read_copy(InlineCopy copy, std::string_view input, ParsedAnswer& parsed) {
   bytes.back() = kept.size();
   points.back() = num_points;
   if (kept != input) count(parsed, AnswerFault::copy_differs);
+  parsed.copy = copy_distance(kept, input);
 
   std::stable_sort(copy.spans.begin(), copy.spans.end(), [](const InlineCopy::Span& a, const InlineCopy::Span& b) {
     return std::tuple(a.begin, b.end) < std::tuple(b.begin, a.end);

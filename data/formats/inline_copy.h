@@ -34,8 +34,8 @@ std::string write_copy(const Example& example,
 /// hostile answer costs.
 inline constexpr std::size_t kMaxOpenEntities = 8;
 
-/// Takes the marks out, counts offsets in what remains, adds mentions and the faults empty_value and copy_differs to
-/// `parsed`, and aligns. A raw place beyond the input's end is none.
+/// Takes the marks out, counts offsets in what remains, adds mentions, the copy's distance and the faults
+/// empty_value and copy_differs to `parsed`, and aligns. A raw place beyond the input's end is none.
 void read_copy(InlineCopy copy, std::string_view input, ParsedAnswer& parsed);
 
 }  // namespace entune

@@ -37,10 +37,21 @@ struct Mention {
   std::optional<Entity> repaired;  ///< absent where the value cannot be found in the input
 };
 
+/// How far the copy of the input that an answer holds is from it, in code points.
+struct CopyDistance {
+  std::int64_t edits = 0;   ///< edit_distance() of copy and original (data/formats/copy_distance.h)
+  std::int64_t length = 0;  ///< of the original
+
+  friend bool operator==(const CopyDistance&, const CopyDistance&) = default;
+};
+
 /// What an answer says, and what was wrong with it. Never fails: any string is an answer.
 struct ParsedAnswer {
   std::vector<Mention> mentions;  ///< in the order of the answer
   std::array<std::int64_t, kNumAnswerFaults> faults{};
+  /// Inline formats: of the answer without its tags from the input (bio: from the input's words; on either side the
+  /// words are joined by line breaks). Zeros in formats that do not copy the text.
+  CopyDistance copy{};
 
   std::int64_t fault(AnswerFault f) const { return faults[static_cast<std::size_t>(f)]; }
   bool well_formed() const;              ///< no unparsable, unbalanced, unknown_label or empty_value

@@ -27,4 +27,8 @@ std::vector<Word> split_words(std::string_view text);
 /// Unicode's White_Space property.
 bool is_white_space(char32_t c);
 
+/// ASCII punctuation that stands at the edge of an entity in one annotation and beside it in another: the repaired
+/// reading and the score trim_punct look past it.
+inline constexpr std::string_view kEdgePunctuation = ".,;:!?()[]{}\"'";
+
 }  // namespace entune

@@ -8,6 +8,13 @@
 #include "data/formats/word_splitter.h"
 
 namespace entune {
+namespace {
+
+bool is_edge_punctuation(char32_t c) {
+  return c < 0x80 && kEdgePunctuation.find(static_cast<char>(c)) != kEdgePunctuation.npos;
+}
+
+}  // namespace
 
 std::u32string code_points_of(std::string_view text) {
   std::string valid;
@@ -24,16 +31,18 @@ std::u32string_view trimmed(std::u32string_view text) {
   return text;
 }
 
-CanonicalSpans canonical_spans(std::u32string_view text, const std::vector<Entity>& entities) {
+CanonicalSpans canonical_spans(std::u32string_view text, const std::vector<Entity>& entities, SpanEdges edges) {
   const auto size = static_cast<std::int64_t>(text.size());
-  const auto white = [&](std::int64_t i) {
-    return i >= 0 && i < size && is_white_space(text[static_cast<std::size_t>(i)]);
+  const auto is_edge = [&](std::int64_t i) {
+    if (i < 0 || i >= size) return false;
+    const char32_t c = text[static_cast<std::size_t>(i)];
+    return is_white_space(c) || (edges == SpanEdges::punctuation && is_edge_punctuation(c));
   };
   CanonicalSpans result;
   for (Entity entity : entities) {
     if (entity.start < 0) continue;
-    while (entity.start < entity.end && white(entity.start)) ++entity.start;
-    while (entity.start < entity.end && white(entity.end - 1)) --entity.end;
+    while (entity.start < entity.end && is_edge(entity.start)) ++entity.start;
+    while (entity.start < entity.end && is_edge(entity.end - 1)) --entity.end;
     if (entity.start < entity.end) result.entities.push_back(std::move(entity));
   }
   std::sort(result.entities.begin(), result.entities.end());

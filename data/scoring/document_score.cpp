@@ -112,6 +112,8 @@ DocumentScore score_document(const Example& gold, const ParsedAnswer& answer, bo
   health.well_formed = answer.well_formed();
   health.copy_exact = answer.fault(AnswerFault::copy_differs) == 0 && answer.fault(AnswerFault::not_in_text) == 0;
   health.hit_max_tokens = hit_max_tokens;
+  health.copy_edits = answer.copy.edits;
+  health.copy_length = answer.copy.length;
   health.fault_counts = answer.faults;
   for (std::size_t i = 0; i < kNumAnswerFaults; ++i) health.fault_documents[i] = answer.faults[i] > 0;
   return score;
@@ -134,6 +136,8 @@ HealthCounts& HealthCounts::operator+=(const HealthCounts& other) {
   well_formed += other.well_formed;
   copy_exact += other.copy_exact;
   hit_max_tokens += other.hit_max_tokens;
+  copy_edits += other.copy_edits;
+  copy_length += other.copy_length;
   for (std::size_t i = 0; i < kNumAnswerFaults; ++i) {
     fault_documents[i] += other.fault_documents[i];
     fault_counts[i] += other.fault_counts[i];

@@ -13,13 +13,16 @@
 
 namespace entune {
 
-/// How the generated answer held up, before any scoring. One document's counts are 0 or 1 except `fault_counts`.
+/// How the generated answer held up, before any scoring. One document's counts are 0 or 1 except `fault_counts` and
+/// those of the copy.
 struct HealthCounts {
   std::int64_t answers = 0;      ///< 0 where no answer was generated (a baseline of patterns)
   std::int64_t parsed = 0;       ///< no `unparsable`
   std::int64_t well_formed = 0;  ///< ParsedAnswer::well_formed
   std::int64_t copy_exact = 0;   ///< no `copy_differs` and no `not_in_text`: all that was written stands in the input
   std::int64_t hit_max_tokens = 0;                               ///< generation was cut at the limit
+  std::int64_t copy_edits = 0;                                   ///< ParsedAnswer::copy
+  std::int64_t copy_length = 0;                                  ///< 0 in formats that do not copy the text
   std::array<std::int64_t, kNumAnswerFaults> fault_documents{};  ///< documents with the fault, by AnswerFault
   std::array<std::int64_t, kNumAnswerFaults> fault_counts{};     ///< how often it occurred
 

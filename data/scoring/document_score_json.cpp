@@ -45,6 +45,7 @@ json spans_to_json(const SpanCounts& counts) {
   json labels = json::object();
   for (const auto& [label, label_counts] : counts.labels) labels[label] = array_of(label_counts);
   json result = {{"labels", std::move(labels)},
+                 {"trim_punct", array_of(counts.trim_punct)},
                  {"errors", array_of(counts.errors)},
                  {"leak", array_of(counts.leak)},
                  {"duplicates", counts.duplicates}};
@@ -58,6 +59,7 @@ SpanCounts spans_from_json(const json& object) {
     read_array(object.at(std::string(name_of(scheme))), counts.schemes[static_cast<std::size_t>(scheme)]);
   }
   for (const auto& [label, array] : object.at("labels").items()) read_array(array, counts.labels[label]);
+  read_array(object.at("trim_punct"), counts.trim_punct);
   read_array(object.at("errors"), counts.errors);
   read_array(object.at("leak"), counts.leak);
   counts.duplicates = object.at("duplicates").get<std::int64_t>();
@@ -70,6 +72,8 @@ json health_to_json(const HealthCounts& health) {
           {"well_formed", health.well_formed},
           {"copy_exact", health.copy_exact},
           {"hit_max_tokens", health.hit_max_tokens},
+          {"copy_edits", health.copy_edits},
+          {"copy_length", health.copy_length},
           {"fault_documents", health.fault_documents},
           {"fault_counts", health.fault_counts}};
 }
@@ -81,6 +85,8 @@ HealthCounts health_from_json(const json& object) {
   object.at("well_formed").get_to(health.well_formed);
   object.at("copy_exact").get_to(health.copy_exact);
   object.at("hit_max_tokens").get_to(health.hit_max_tokens);
+  object.at("copy_edits").get_to(health.copy_edits);
+  object.at("copy_length").get_to(health.copy_length);
   for (const auto& [key, into] :
        {std::pair{"fault_documents", &health.fault_documents}, std::pair{"fault_counts", &health.fault_counts}}) {
     const auto counts = object.at(key).get<std::vector<std::int64_t>>();

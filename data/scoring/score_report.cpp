@@ -32,13 +32,18 @@ json quality_to_json(const Quality& quality, const std::optional<Interval>& f1) 
           {"f1_high", f1 ? json(f1->high) : json(nullptr)}};
 }
 
-json label_to_json(const LabelCounts& counts, const std::optional<Interval>& f1) {
+json strict_to_json(const LabelCounts& counts, const std::optional<Interval>& f1) {
   json result = quality_to_json(quality(counts), f1);
-  result["support"] = counts.support;
-  result["predicted"] = counts.predicted;
   result["tp"] = counts.correct;
   result["fp"] = counts.predicted - counts.correct;
   result["fn"] = counts.support - counts.correct;
+  return result;
+}
+
+json label_to_json(const LabelCounts& counts, const std::optional<Interval>& f1) {
+  json result = strict_to_json(counts, f1);
+  result["support"] = counts.support;
+  result["predicted"] = counts.predicted;
   return result;
 }
 
@@ -117,7 +122,8 @@ json health_to_json(const HealthCounts& health) {
                  {"well_formed", rate(health.well_formed)},
                  {"copy_exact", rate(health.copy_exact)},
                  {"hit_max_tokens", rate(health.hit_max_tokens)},
-                 {"counts", json::object()}};
+                 {"copy_cer", or_null(ratio(health.copy_edits, health.copy_length))},
+                 {"counts", {{"copy_edits", health.copy_edits}, {"copy_length", health.copy_length}}}};
   for (std::size_t i = 0; i < kNumAnswerFaults; ++i) {
     const std::string fault(name_of(static_cast<AnswerFault>(i)));
     result[fault] = rate(health.fault_documents[i]);
@@ -131,10 +137,12 @@ struct ReportedLabels {
   std::vector<std::string> names, held_out;
 };
 
-/// The F1 of one reading in the order in which they are reported: the schemes, the labels, the sum of held-out labels.
+/// The F1 of one reading in the order in which they are reported: the schemes, trim_punct, the labels, the sum of
+/// held-out labels.
 std::vector<F1Counts> f1_row(const SpanCounts& counts, const ReportedLabels& labels) {
   std::vector<F1Counts> row;
   for (Scheme scheme : kSchemes) row.push_back(f1_counts(counts.scheme(scheme)));
+  row.push_back(f1_counts(counts.trim_punct));
   for (const std::string& label : labels.names) row.push_back(f1_counts(counts_over(counts, {label})));
   row.push_back(f1_counts(counts_over(counts, labels.held_out)));
   return row;
@@ -194,7 +202,7 @@ json score_report(const std::vector<DocumentScore>& documents, const LabelList& 
   const std::vector<std::vector<F1Counts>> rows = f1_rows(documents, reported);
   std::vector<std::optional<Interval>> intervals = f1_intervals(
       rows, {.samples = options.bootstrap_samples, .confidence = options.confidence, .seed = options.seed});
-  intervals.resize(2 * (kNumSchemes + reported.names.size() + 1) + 1);
+  intervals.resize(2 * (kNumSchemes + 1 + reported.names.size() + 1) + 1);
 
   json report = {{"documents", documents.size()},
                  {"groups", rows.size()},
@@ -210,6 +218,7 @@ json score_report(const std::vector<DocumentScore>& documents, const LabelList& 
     for (Scheme scheme : kSchemes) {
       report[reading][std::string(name_of(scheme))] = scheme_to_json(scheme, counts->scheme(scheme), *interval++);
     }
+    report[reading]["trim_punct"] = strict_to_json(counts->trim_punct, *interval++);
     report[reading]["macro"] = macro_to_json(counts->labels, 1);
     report[reading]["macro_10"] = macro_to_json(counts->labels, 10);
     report[reading]["duplicates"] = counts->duplicates;

@@ -22,6 +22,8 @@ struct ScoreReportOptions {
 ///   raw | repaired
 ///     strict | exact | partial | type precision, recall, f1, f1_low, f1_high (micro: of pooled counts); correct,
 ///                                     incorrect, partial, missed, spurious; strict also has f2, tp, fp, fn
+///     trim_punct                      as strict, but edges of gold and predicted spans lose .,;:!?()[]{}"' too:
+///                                     precision, recall, f1, f1_low, f1_high, tp, fp, fn
 ///     macro, macro_10                 precision, recall, f1: means of what is defined over labels with support >= 1
 ///                                     (>= 10); labels: how many these are
 ///     duplicates                      repeated predictions, which were dropped
@@ -34,7 +36,10 @@ struct ScoreReportOptions {
 ///   leak, leak_repaired               character_leak_rate, document_leak_rate, surface_leak_rate; untyped {precision,
 ///                                     recall, f1, f2} over characters; the counts behind them
 ///   health                            answers; the share of answers that are parsed, well_formed, copy_exact,
-///                                     hit_max_tokens, and that have each AnswerFault; counts.<fault>: occurrences
+///                                     hit_max_tokens, and that have each AnswerFault; counts.<fault>: occurrences;
+///                                     copy_cer: edits between the answers' copies of the texts (tags taken out) and
+///                                     the texts, over the texts' code points; more than 1 where answers run away,
+///                                     null in formats that do not copy the text; counts.copy_edits, copy_length
 ///
 /// Intervals are percentiles of a bootstrap over groups (bootstrap.h), absent with fewer than two groups.
 nlohmann::json score_report(const std::vector<DocumentScore>& documents, const LabelList& labels,

@@ -44,6 +44,31 @@ LeakCounts count_leak(std::u32string_view text, const std::vector<Entity>& gold,
   return leak;
 }
 
+/// The spans of one document in the form in which they are compared, and which belong together.
+struct Comparison {
+  CanonicalSpans gold, predicted;
+  std::vector<SpanPair> pairs;
+};
+
+Comparison compare(std::u32string_view text, const std::vector<Entity>& gold, const std::vector<Entity>& predicted,
+                   SpanEdges edges) {
+  Comparison result{canonical_spans(text, gold, edges), canonical_spans(text, predicted, edges), {}};
+  result.pairs = match_spans(result.gold.entities, result.predicted.entities);
+  return result;
+}
+
+std::map<std::string, LabelCounts> count_labels(const Comparison& spans, const std::vector<std::string>& unplaced) {
+  std::map<std::string, LabelCounts> labels;
+  for (const Entity& entity : spans.gold.entities) ++labels[entity.label].support;
+  for (const Entity& entity : spans.predicted.entities) ++labels[entity.label].predicted;
+  for (const std::string& label : unplaced) ++labels[label].predicted;
+  for (const SpanPair& pair : spans.pairs) {
+    const Entity& entity = spans.gold.entities[pair.gold];
+    if (entity == spans.predicted.entities[pair.predicted]) ++labels[entity.label].correct;
+  }
+  return labels;
+}
+
 /// The table of SemEval-2013 9.1 for a matched pair.
 void count_pair(const Entity& gold, const Entity& predicted, SpanCounts& counts) {
   const bool same_span = gold.start == predicted.start && gold.end == predicted.end;
@@ -53,9 +78,8 @@ void count_pair(const Entity& gold, const Entity& predicted, SpanCounts& counts)
   ++(same_span ? exact.correct : exact.incorrect);
   ++(same_span ? partial.correct : partial.partial);
   ++(same_label ? type.correct : type.incorrect);
-  if (same_span && same_label) {
-    ++counts.labels[gold.label].correct;
-  } else if (same_label) {
+  if (same_span && same_label) return;
+  if (same_label) {
     ++counts.errors.boundary;
   } else {
     ++(same_span ? counts.errors.type : counts.errors.boundary_and_type);
@@ -84,15 +108,14 @@ LabelCounts counts_over(const SpanCounts& counts, const std::vector<std::string>
 SpanCounts score_spans(const Example& gold, const std::vector<Entity>& predicted,
                        const std::vector<std::string>& unplaced) {
   const std::u32string text = code_points_of(gold.text);
-  const CanonicalSpans truth = canonical_spans(text, gold.entities);
-  const CanonicalSpans answer = canonical_spans(text, predicted);
-  const std::vector<SpanPair> pairs = match_spans(truth.entities, answer.entities);
+  const Comparison spans = compare(text, gold.entities, predicted, SpanEdges::white_space);
+  const auto& [truth, answer, pairs] = spans;
 
   SpanCounts counts;
   counts.duplicates = answer.num_duplicates;
-  for (const Entity& entity : truth.entities) ++counts.labels[entity.label].support;
-  for (const Entity& entity : answer.entities) ++counts.labels[entity.label].predicted;
-  for (const std::string& label : unplaced) ++counts.labels[label].predicted;
+  counts.labels = count_labels(spans, unplaced);
+  const Comparison trimmed_spans = compare(text, gold.entities, predicted, SpanEdges::punctuation);
+  for (const auto& [label, label_counts] : count_labels(trimmed_spans, unplaced)) counts.trim_punct += label_counts;
   for (const SpanPair& pair : pairs) count_pair(truth.entities[pair.gold], answer.entities[pair.predicted], counts);
 
   const auto missed = static_cast<std::int64_t>(truth.entities.size() - pairs.size());
@@ -147,6 +170,7 @@ LeakCounts& LeakCounts::operator+=(const LeakCounts& other) {
 SpanCounts& SpanCounts::operator+=(const SpanCounts& other) {
   for (std::size_t i = 0; i < kNumSchemes; ++i) schemes[i] += other.schemes[i];
   for (const auto& [label, label_counts] : other.labels) labels[label] += label_counts;
+  trim_punct += other.trim_punct;
   errors += other.errors;
   leak += other.leak;
   duplicates += other.duplicates;

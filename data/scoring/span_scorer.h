@@ -36,7 +36,7 @@ struct SchemeCounts {
   friend bool operator==(const SchemeCounts&, const SchemeCounts&) = default;
 };
 
-/// Strict counts of one label.
+/// Strict counts of one label, or of several together.
 struct LabelCounts {
   std::int64_t support = 0;  ///< gold entities
   std::int64_t predicted = 0;
@@ -81,6 +81,7 @@ struct LeakCounts {
 struct SpanCounts {
   std::array<SchemeCounts, kNumSchemes> schemes{};
   std::map<std::string, LabelCounts> labels;  ///< labels that occur, gold or predicted
+  LabelCounts trim_punct;  ///< of all labels, where edges of spans lose their punctuation too (SpanEdges::punctuation)
   ErrorCounts errors;
   LeakCounts leak;
   std::int64_t duplicates = 0;  ///< predictions dropped because they repeat another
@@ -99,10 +100,10 @@ F1Counts f1_counts(const LabelCounts& counts);
 
 /// Scores predicted spans of one document (notes on scoring: the definitions are in docs of each struct above).
 /// Gold and prediction are treated alike: white space at a span's edges is trimmed, then empty spans and repetitions
-/// are dropped. Strict counts are set counts on (start, end, label), so nested and overlapping gold is allowed. The
-/// other schemes match one to one by overlap of at least one code point, the best pairs first (match_spans),
-/// independent of the order of either list. `unplaced`: labels of predictions that name no place of the text; each is
-/// spurious in every scheme.
+/// are dropped; for `trim_punct` punctuation at the edges is trimmed as well. Strict counts are set counts on (start,
+/// end, label), so nested and overlapping gold is allowed. The other schemes match one to one by overlap of at least
+/// one code point, the best pairs first (match_spans), independent of the order of either list. `unplaced`: labels of
+/// predictions that name no place of the text; each is spurious in every scheme and in `trim_punct`.
 SpanCounts score_spans(const Example& gold, const std::vector<Entity>& predicted,
                        const std::vector<std::string>& unplaced = {});
 

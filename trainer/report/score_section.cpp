@@ -60,8 +60,8 @@ std::optional<double> best_of(const std::vector<Scored>& cells, std::initializer
 
 std::string headline_table(const std::vector<Variant>& variants, const std::vector<Scored>& cells,
                            const std::string& split) {
-  HtmlTable table({"Cell", "Precision", "Recall", "F1 strict", "F1 repaired", "Macro F1", "Exact", "Partial", "Type",
-                   "Well-formed", "Characters leaked"});
+  HtmlTable table({"Cell", "Precision", "Recall", "F1 strict", "F1 repaired", "F1 trimmed", "Macro F1", "Exact",
+                   "Partial", "Type", "Well-formed", "Characters leaked"});
   const auto best_raw = best_of(cells, {"raw", "strict", "f1"});
   const auto best_repaired = best_of(cells, {"repaired", "strict", "f1"});
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -75,9 +75,9 @@ std::string headline_table(const std::vector<Variant>& variants, const std::vect
                    HtmlCell(fixed(raw, 3), raw && raw == best_raw ? "best" : "",
                             interval_markup(at_path(scores, {"raw", "strict"}))),
                    HtmlCell(fixed(repaired, 3), repaired && repaired == best_repaired ? "best" : ""),
-                   fixed(number("raw", "macro", "f1"), 3), fixed(number("raw", "exact", "f1"), 3),
-                   fixed(number("raw", "partial", "f1"), 3), fixed(number("raw", "type", "f1"), 3),
-                   percent(number_at(scores, {"health", "well_formed"})),
+                   fixed(number("raw", "trim_punct", "f1"), 3), fixed(number("raw", "macro", "f1"), 3),
+                   fixed(number("raw", "exact", "f1"), 3), fixed(number("raw", "partial", "f1"), 3),
+                   fixed(number("raw", "type", "f1"), 3), percent(number_at(scores, {"health", "well_formed"})),
                    percent(number_at(scores, {"leak", "character_leak_rate"}))});
     const Variant& variant = variants[cells[i].variant];
     const bool last_of_variant = i + 1 == cells.size() || cells[i + 1].variant != cells[i].variant;
@@ -93,9 +93,10 @@ std::string headline_table(const std::vector<Variant>& variants, const std::vect
          fixed(only_mean({"raw", "strict", "precision"}), 3), fixed(only_mean({"raw", "strict", "recall"}), 3),
          mean_text(mean_over(scores_of_seeds, {"raw", "strict", "f1"})),
          mean_text(mean_over(scores_of_seeds, {"repaired", "strict", "f1"})),
-         fixed(only_mean({"raw", "macro", "f1"}), 3), fixed(only_mean({"raw", "exact", "f1"}), 3),
-         fixed(only_mean({"raw", "partial", "f1"}), 3), fixed(only_mean({"raw", "type", "f1"}), 3),
-         percent(only_mean({"health", "well_formed"})), percent(only_mean({"leak", "character_leak_rate"}))},
+         fixed(only_mean({"raw", "trim_punct", "f1"}), 3), fixed(only_mean({"raw", "macro", "f1"}), 3),
+         fixed(only_mean({"raw", "exact", "f1"}), 3), fixed(only_mean({"raw", "partial", "f1"}), 3),
+         fixed(only_mean({"raw", "type", "f1"}), 3), percent(only_mean({"health", "well_formed"})),
+         percent(only_mean({"leak", "character_leak_rate"}))},
         "mean");
   }
   return table.str();
@@ -269,6 +270,7 @@ std::string health_part(const std::vector<Scored>& cells) {
   constexpr std::array kRates = {std::pair{"parsed", "Parsed"},
                                  std::pair{"well_formed", "Well-formed"},
                                  std::pair{"copy_exact", "Copied exactly"},
+                                 std::pair{"copy_cer", "Copy: character error rate"},
                                  std::pair{"hit_max_tokens", "Cut at the limit"},
                                  std::pair{"unparsable", "Unparsable"},
                                  std::pair{"unknown_label", "Unknown label"},
@@ -288,7 +290,9 @@ std::string health_part(const std::vector<Scored>& cells) {
     table.add_row(std::move(row));
   }
   if (table.empty()) return "";
-  return "<h3>Health of the answers</h3>\n<p class=\"soft\">Share of answers, as generated.</p>\n" + table.str();
+  return "<h3>Health of the answers</h3>\n<p class=\"soft\">Share of answers, as generated. The character error rate "
+         "of the copy is edits over the text's length, pooled, in formats that copy the text.</p>\n" +
+         table.str();
 }
 
 }  // namespace
@@ -302,7 +306,8 @@ std::string score_section(const json& summary, const std::string& split) {
   html += fmt::format(
       "<p class=\"soft\">{} texts in {} groups. Raw reading, micro averages over pooled counts: strict asks for span "
       "and label, exact "
-      "for the span, type for overlap and label; partial gives half a point for an overlap. Intervals are 95 %, by a "
+      "for the span, type for overlap and label; partial gives half a point for an overlap. Trimmed is strict where "
+      "punctuation at the edges of spans does not count. Intervals are 95 %, by a "
       "bootstrap over "
       "groups (templates).</p>\n",
       grouped(number_at(first, {"documents"})), grouped(number_at(first, {"groups"})));

@@ -57,6 +57,8 @@ TEST(DocumentScore, MentionsWithoutPlaceAreSpuriousOnceForEachValue) {
   const DocumentScore score = score_document(gold, answer, false);
   EXPECT_EQ(score.raw.scheme(Scheme::strict), (SchemeCounts{0, 0, 0, 1, 3}));
   EXPECT_EQ(score.repaired.scheme(Scheme::strict), (SchemeCounts{1, 0, 0, 0, 2}));
+  EXPECT_EQ(score.raw.trim_punct, (LabelCounts{1, 3, 0}));
+  EXPECT_EQ(score.repaired.trim_punct, (LabelCounts{1, 3, 1}));
   EXPECT_EQ(score.raw.errors.offset_wrong_value_right, 1);
   EXPECT_EQ(score.raw.labels.at("B"), (LabelCounts{0, 1, 0}));
 }
@@ -65,12 +67,15 @@ TEST(DocumentScore, HealthOfAnAnswer) {
   ParsedAnswer answer;
   answer.faults[static_cast<std::size_t>(AnswerFault::unparsable)] = 2;
   answer.faults[static_cast<std::size_t>(AnswerFault::not_in_text)] = 3;
+  answer.copy = {.edits = 7, .length = 20};
   const HealthCounts bad = score_document(letters({}), answer, true).health;
   EXPECT_EQ(bad.answers, 1);
   EXPECT_EQ(bad.parsed, 0);
   EXPECT_EQ(bad.well_formed, 0);
   EXPECT_EQ(bad.copy_exact, 0);
   EXPECT_EQ(bad.hit_max_tokens, 1);
+  EXPECT_EQ(bad.copy_edits, 7);
+  EXPECT_EQ(bad.copy_length, 20);
   EXPECT_EQ(bad.fault_documents[static_cast<std::size_t>(AnswerFault::not_in_text)], 1);
   EXPECT_EQ(bad.fault_counts[static_cast<std::size_t>(AnswerFault::not_in_text)], 3);
 
@@ -97,6 +102,7 @@ DocumentScore sample_score() {
                      mention("Bob", "A", Entity{7, 10, "A"}, Entity{8, 11, "A"}),
                      mention("Eve", "B", std::nullopt, std::nullopt)};
   answer.faults[static_cast<std::size_t>(AnswerFault::not_in_text)] = 1;
+  answer.copy = {.edits = 5, .length = 19};
   return score_document(gold, answer, true);
 }
 
@@ -132,6 +138,9 @@ TEST(DocumentScore, BadJsonIsAnInputError) {
   reject([](auto& j) { j["raw"]["labels"]["A"] = 4; });
   reject([](auto& j) { j["health"]["fault_counts"].push_back(1); });
   reject([](auto& j) { j["values"][1] = 0.5; });
+  reject([](auto& j) { j["repaired"].erase("trim_punct"); });
+  reject([](auto& j) { j["health"].erase("copy_edits"); });
+  reject([](auto& j) { j["health"]["copy_length"] = "19"; });
 }
 
 TEST(DocumentScore, GroupsDoNotDependOnTheOrderOfDocuments) {

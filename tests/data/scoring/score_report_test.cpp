@@ -142,6 +142,7 @@ std::vector<DocumentScore> documents(int count) {
     answer.mentions.push_back({"abcd", "A", Entity{0, 4, "A"}, Entity{0, 4, "A"}});
     if (i % 2) answer.mentions.push_back({"fgh", "B", Entity{6, 9, "B"}, Entity{5, 8, "B"}});
     if (i % 4 == 3) answer.faults[static_cast<std::size_t>(AnswerFault::offset_wrong)] = 2;
+    answer.copy = {.edits = i % 4, .length = 20};
     result.push_back(score_document(gold, answer, i == 0));
   }
   return result;
@@ -171,6 +172,27 @@ TEST(ScoreReport, NumbersByHand) {
   EXPECT_EQ(report["errors"]["offset_wrong_value_right"], 4);
   EXPECT_EQ(report["errors_repaired"]["offset_wrong_value_right"], 0);
   EXPECT_DOUBLE_EQ(strict_f1(documents(8)), 16.0 / 28);
+}
+
+// Gold takes in a comma. The raw reading does not (but for one text in four, which it misses), the repaired one does.
+TEST(ScoreReport, TrimPunctHasKeysOfItsOwn) {
+  std::vector<DocumentScore> scores;
+  for (int i = 0; i < 8; ++i) {
+    const Example gold{.id = std::to_string(i), .text = "Ann, Bob", .entities = {{0, 4, "A"}}, .group = ""};
+    ParsedAnswer answer;
+    if (i % 4) answer.mentions.push_back({"Ann", "A", Entity{0, 3, "A"}, Entity{0, 4, "A"}});
+    scores.push_back(score_document(gold, answer, false));
+  }
+  const json report = score_report(scores, kLabels, {.bootstrap_samples = 200});
+  EXPECT_DOUBLE_EQ(report["raw"]["strict"]["f1"], 0.0);
+  json expected = report["repaired"]["strict"];
+  for (const char* key : {"correct", "incorrect", "partial", "missed", "spurious", "f2"}) expected.erase(key);
+  EXPECT_EQ(expected["tp"], 6);
+  EXPECT_EQ(expected["fn"], 2);
+  EXPECT_LT(expected["f1_low"], expected["f1_high"]);
+  EXPECT_EQ(report["raw"]["trim_punct"], expected);
+  EXPECT_EQ(report["repaired"]["trim_punct"], expected);
+  EXPECT_EQ(report["per_label_repaired"]["A"]["f1_low"], expected["f1_low"]) << "each F1 has its own interval";
 }
 
 TEST(ScoreReport, LabelsAndMacroLeaveOutWhatIsUndefined) {
@@ -211,6 +233,9 @@ TEST(ScoreReport, HealthAndLeakAreRates) {
   EXPECT_DOUBLE_EQ(health["hit_max_tokens"], 0.125);
   EXPECT_DOUBLE_EQ(health["offset_wrong"], 0.25);
   EXPECT_EQ(health["counts"]["offset_wrong"], 4);
+  EXPECT_DOUBLE_EQ(health["copy_cer"], 12.0 / 160);
+  EXPECT_EQ(health["counts"]["copy_edits"], 12);
+  EXPECT_EQ(health["counts"]["copy_length"], 160);
   // Gold 7 letters a text. All answers cover 4 of them, half also 2 of B's 3 and one letter beyond.
   EXPECT_DOUBLE_EQ(report["leak"]["character_leak_rate"], (4 * 3 + 4 * 1) / 56.0);
   EXPECT_DOUBLE_EQ(report["leak"]["document_leak_rate"], 1.0);
@@ -255,6 +280,7 @@ TEST(ScoreReport, NothingScoredIsNull) {
   EXPECT_TRUE(report["raw"]["strict"]["f1"].is_null());
   EXPECT_TRUE(report["health"]["well_formed"].is_null());
   EXPECT_TRUE(report["leak"]["character_leak_rate"].is_null());
+  EXPECT_TRUE(report["raw"]["trim_punct"]["f1"].is_null());
   EXPECT_EQ(strict_f1({}), 0.0);
 }
 
@@ -262,6 +288,7 @@ TEST(ScoreReport, PatternsHaveNoHealth) {
   const Example gold{.id = "p", .text = "abcd", .entities = {{0, 2, "A"}}, .group = ""};
   const json report = score_report({score_document(gold, std::vector<Entity>{{0, 2, "A"}})}, kLabels, {});
   EXPECT_TRUE(report["health"]["well_formed"].is_null());
+  EXPECT_TRUE(report["health"]["copy_cer"].is_null());
   EXPECT_DOUBLE_EQ(report["raw"]["strict"]["f1"], 1.0);
 }
 

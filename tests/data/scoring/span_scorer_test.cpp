@@ -104,6 +104,33 @@ TEST(SpanScorer, WhiteSpaceAtTheEdgesIsTrimmedOnBothSides) {
   EXPECT_EQ(score_spans(gold, {{0, 5, "A"}}).scheme(Scheme::strict), counts(0, 1, 0, 0, 0)) << "letters stay";
 }
 
+TEST(SpanScorer, TrimPunctLooksPastPunctuationOnBothSides) {
+  // 0 ", 1-3 Éva, 4 space, 5 ., 6 ", 8-10 met, 12-15 José, 16 comma, 18 «, 19 !, 20 », 21 .
+  const std::string text = "\"Éva .\" met José, «!».";
+  const auto trim_punct = [&](std::vector<Entity> gold, const std::vector<Entity>& predicted) {
+    return score_spans(example(text, std::move(gold)), predicted).trim_punct;
+  };
+  const SpanCounts got = score_spans(example(text, {{1, 4, "A"}, {12, 17, "A"}}), {{0, 7, "A"}, {12, 16, "A"}});
+  EXPECT_EQ(got.scheme(Scheme::strict), counts(0, 2, 0, 0, 0));
+  EXPECT_EQ(got.trim_punct, (LabelCounts{2, 2, 2})) << "marks and spaces in turn; gold's comma as well";
+  EXPECT_EQ(trim_punct({{1, 4, "A"}}, {{0, 7, "B"}}), (LabelCounts{1, 1, 0}));
+  EXPECT_EQ(trim_punct({{1, 4, "A"}}, {{0, 8, "A"}, {0, 9, "A"}}), (LabelCounts{1, 2, 1})) << "a letter stays";
+  EXPECT_EQ(trim_punct({{18, 22, "A"}}, {{18, 21, "A"}, {19, 20, "A"}}), (LabelCounts{1, 1, 1})) << "« is not listed";
+  EXPECT_EQ(trim_punct({{12, 17, "A"}}, {{12, 22, "A"}}), (LabelCounts{1, 1, 0})) << "marks inside stay";
+}
+
+TEST(SpanScorer, TrimPunctTakesEveryListedMarkAndDropsSpansOfNothingElse) {
+  const Example gold = example(".,;:!?()[]{}\"'a'\"}{][)(?!:;,.", {{14, 15, "A"}});
+  EXPECT_EQ(score_spans(gold, {{0, 29, "A"}}).trim_punct, (LabelCounts{1, 1, 1}));
+  const SpanCounts got = score_spans(example(gold.text, {{0, 14, "A"}, {14, 15, "A"}, {13, 16, "A"}}), {{15, 29, "A"}});
+  EXPECT_EQ(got.labels.at("A"), (LabelCounts{3, 1, 0}));
+  EXPECT_EQ(got.trim_punct, (LabelCounts{1, 0, 0})) << "two become one, two vanish";
+  const Example dashes = example("-a-_@#%&/\\*+=<>|~^$`", {{1, 2, "A"}});
+  EXPECT_EQ(score_spans(dashes, {{0, 2, "A"}, {1, 3, "A"}}).trim_punct, (LabelCounts{1, 2, 0})) << "other marks stay";
+  const Example letter = example("\u012Eva", {{1, 3, "A"}});  // a capital whose last byte is that of the full stop
+  EXPECT_EQ(score_spans(letter, {{0, 3, "A"}}).trim_punct, (LabelCounts{1, 1, 0}));
+}
+
 TEST(SpanScorer, RepeatedPredictionsCountOnce) {
   const SpanCounts got = score_spans(letters({{0, 4, "A"}}), {{0, 4, "A"}, {0, 4, "A"}, {0, 4, "A"}});
   EXPECT_EQ(got.scheme(Scheme::strict), counts(1, 0, 0, 0, 0));
@@ -127,6 +154,7 @@ TEST(SpanScorer, LabelsAreCountedStrictlyAndUnplacedPredictionsAreSpurious) {
   EXPECT_EQ(got.labels.at("B"), (LabelCounts{1, 1, 0}));
   EXPECT_EQ(got.labels.at("C"), (LabelCounts{0, 1, 0}));
   EXPECT_EQ(got.scheme(Scheme::strict), counts(1, 1, 0, 1, 1));
+  EXPECT_EQ(got.trim_punct, (LabelCounts{3, 3, 1}));
 }
 
 TEST(SpanScorer, LeakIgnoresLabelsAndWhiteSpace) {
@@ -195,6 +223,7 @@ TEST(SpanScorer, StrictIsTheIntersectionOfSetsAndOrderHasNoEffect) {
     }
     ASSERT_GE(got.scheme(Scheme::exact).correct, correct);
     ASSERT_GE(got.scheme(Scheme::type).correct, correct);
+    ASSERT_EQ(got.trim_punct, (LabelCounts{std::ssize(truth), std::ssize(answer), correct})) << "there is none";
     const ErrorCounts& errors = got.errors;
     ASSERT_EQ(errors.boundary + errors.type + errors.boundary_and_type + errors.missed, std::ssize(truth) - correct);
 
