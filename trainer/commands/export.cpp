@@ -5,6 +5,7 @@
 
 #include "trainer/commands/commands.h"
 #include "trainer/study/cell_export.h"
+#include "trainer/weights/hugging_face.h"
 
 namespace entune {
 
@@ -34,7 +35,9 @@ void add_export(CLI::App& app, CommandContext& context) {
     context.run = [&context, arguments] {
       const std::optional<MergeDifference> difference = export_cell(*arguments, context.world);
       if (context.world.rank() != 0) return;
-      fmt::print("{}: written{}\n", arguments->output.string(), difference ? "; " + describe(*difference) : "");
+      std::string remark = difference ? describe(*difference) : "";
+      if (arguments->form == ExportForm::peft) remark = vllm_rank_note(read_peft_config(arguments->output).rank);
+      fmt::print("{}: written{}{}\n", arguments->output.string(), remark.empty() ? "" : "; ", remark);
     };
   });
 }

@@ -33,6 +33,9 @@ void save_peft_adapter(const std::filesystem::path& directory, DecoderModel& mod
 void load_peft_adapter(const std::filesystem::path& directory, DecoderModel& model);
 /// Rank, alpha, dropout and targets of a PEFT adapter directory. Throws InputError for what is not supported.
 LoraOptions read_peft_config(const std::filesystem::path& directory);
+/// What vLLM must be told to serve an adapter of this rank; empty where its defaults do. It takes --max-lora-rank of 1,
+/// 8, 16 (the default), 32, 64, 128, 256, 320 or 512 (vllm/config/lora.py, 0.11 to 0.27).
+std::string vllm_rank_note(std::int64_t rank);
 /// Throws InputError if an adapter directory has another rank, alpha or targets than `expected`.
 void expect_peft_config(const std::filesystem::path& directory, const LoraOptions& expected);
 /// Copies the two files of an adapter directory, after a look at both: the configuration must be one that

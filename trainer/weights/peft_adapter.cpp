@@ -146,6 +146,15 @@ void save_peft_adapter(const std::filesystem::path& directory, DecoderModel& mod
   writer.finish();
 }
 
+std::string vllm_rank_note(std::int64_t rank) {
+  constexpr std::int64_t kDefault = 16;
+  if (rank <= kDefault) return "";
+  for (const std::int64_t limit : {32, 64, 128, 256, 320, 512}) {
+    if (rank <= limit) return fmt::format("vLLM needs --max-lora-rank {} for rank {}", limit, rank);
+  }
+  return fmt::format("vLLM takes no adapter of rank {}, only up to 512: export --to merged for it", rank);
+}
+
 void expect_peft_config(const std::filesystem::path& directory, const LoraOptions& expected) {
   const LoraOptions found = read_peft_config(directory);
   const auto describe = [](const LoraOptions& options) {

@@ -110,6 +110,13 @@ TEST(PeftAdapter, HasPeftsFilesNamesAndFields) {
   EXPECT_EQ(shapes, expected);
 }
 
+TEST(PeftAdapter, SaysWhatVllmMustBeTold) {
+  EXPECT_EQ(vllm_rank_note(16), "");
+  EXPECT_EQ(vllm_rank_note(17), "vLLM needs --max-lora-rank 32 for rank 17");
+  EXPECT_EQ(vllm_rank_note(257), "vLLM needs --max-lora-rank 320 for rank 257");
+  EXPECT_THAT(vllm_rank_note(513), testing::HasSubstr("--to merged"));
+}
+
 TEST(PeftAdapter, SavedThenLoadedIsBitEqualAcrossLayouts) {
   const TemporaryDirectory directory;
   const ModelOptions options = lora_options();
