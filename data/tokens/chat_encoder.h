@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,10 @@ class ChatEncoder {
   virtual EncodedSample encode(std::span<const Turn> turns, std::optional<std::string_view> answer) const = 0;
   /// Generation ends at any of these.
   virtual std::vector<TokenId> stop_ids() const = 0;
+  /// A Jinja template for transformers' apply_chat_template: with the tokenizer files that export_tokenizer() makes it
+  /// gives the ids of encode(), for whatever text the turns hold. It differs from the family's published template where
+  /// encode() does (no text is trimmed, none is left out).
+  virtual std::string chat_template() const = 0;
 };
 
 /// mistral | llama2 | vicuna | yi | smollm2 | chatml | llama3 | qwen. Where a family has several forms, the tokenizer

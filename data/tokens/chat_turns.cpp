@@ -51,4 +51,22 @@ void finish(EncodedSample& sample, const Tokenizer& tokenizer, std::optional<std
   sample.ids.push_back(end);
 }
 
+std::string jinja_literal(std::string_view text) {
+  std::string literal = "'";
+  for (const char c : text) {
+    if (c == '\n') {
+      literal += "\\n";
+      continue;
+    }
+    if (c == '\'' || c == '\\') literal += '\\';
+    literal += c;
+  }
+  return literal + "'";
+}
+
+bool adds_space_before_text(const Tokenizer& tokenizer) {
+  const std::vector<TokenId> ids = tokenizer.encode("a");
+  return !ids.empty() && tokenizer.piece(ids.front()).starts_with("\xE2\x96\x81");
+}
+
 }  // namespace entune

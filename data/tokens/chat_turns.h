@@ -20,4 +20,17 @@ void append(std::vector<TokenId>& ids, const std::vector<TokenId>& more);
 /// token.
 void finish(EncodedSample& sample, const Tokenizer& tokenizer, std::optional<std::string_view> answer, TokenId end);
 
+/// A Jinja expression: the string literal of this text.
+std::string jinja_literal(std::string_view text);
+/// Jinja statements that begin a template: `system` is the system turn's text or none, `turns` are the others.
+inline constexpr std::string_view kJinjaSplitsSystem =
+    "{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] %}{% set turns = messages[1:] %}"
+    "{% else %}{% set system = none %}{% set turns = messages %}{% endif %}";
+/// A Jinja statement within a loop over `turns` as `turn`: raises an error unless they are user, assistant in turn.
+inline constexpr std::string_view kJinjaChecksTurn =
+    "{% if turn['role'] != ('user' if loop.index0 % 2 == 0 else 'assistant') %}"
+    "{{ raise_exception('expected an optional system turn, then user and assistant in turn') }}{% endif %}";
+/// Whether encode() puts a space before each text that it is given (sentencepiece's dummy prefix).
+bool adds_space_before_text(const Tokenizer& tokenizer);
+
 }  // namespace entune

@@ -10,39 +10,26 @@
 namespace entune {
 namespace {
 
-constexpr std::string_view kVicunaSystem =
+constexpr std::string_view kVicunaFirst =
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
-    "and polite answers to "
-    "the user's questions.";
+    "and polite answers to the user's questions. USER: ";
 
-/// How a family writes the first user turn, with what the system turn says, and a later one.
+/// What a family writes around the texts. The first user turn begins with the system turn or without one, the later
+/// ones begin alike.
 struct Style {
   std::string_view name;
-  std::string (*first)(const std::string* system, const std::string& user);
-  std::string (*later)(const std::string& user);
+  std::string_view before_system, after_system;
+  std::string_view first;  // before the first user's text where there is no system turn
+  std::string_view later;  // before a later one
+  std::string_view after_user;
   std::string_view after_answer;  // behind an earlier answer, in the same call
   bool bos_each_turn;
 };
 
-std::string bracketed(const std::string& user) { return "[INST] " + user + " [/INST]"; }
-std::string vicuna_turn(const std::string& user) { return "USER: " + user + " ASSISTANT:"; }
-
 constexpr Style kStyles[] = {
-    {"mistral",
-     [](const std::string* system, const std::string& user) {
-       return bracketed(system ? *system + "\n\n" + user : user);
-     },
-     bracketed, "", false},
-    {"llama2",
-     [](const std::string* system, const std::string& user) {
-       return bracketed(system ? "<<SYS>>\n" + *system + "\n<</SYS>>\n\n" + user : user);
-     },
-     bracketed, " ", true},
-    {"vicuna",
-     [](const std::string* system, const std::string& user) {
-       return (system ? *system : std::string(kVicunaSystem)) + " " + vicuna_turn(user);
-     },
-     vicuna_turn, "", false},
+    {"mistral", "[INST] ", "\n\n", "[INST] ", "[INST] ", " [/INST]", "", false},
+    {"llama2", "[INST] <<SYS>>\n", "\n<</SYS>>\n\n", "[INST] ", "[INST] ", " [/INST]", " ", true},
+    {"vicuna", "", " USER: ", kVicunaFirst, "USER: ", " ASSISTANT:", "", false},
 };
 
 class InstructChat : public ChatEncoder {
@@ -70,11 +57,12 @@ class InstructChat : public ChatEncoder {
           break;
         case Role::user:
           if (first || style_.bos_each_turn) sample.ids.push_back(bos_);
-          append(sample.ids, tokenizer_.encode(first ? style_.first(system, turn.text) : style_.later(turn.text)));
+          append(sample.ids, tokenizer_.encode(fmt::format("{}{}{}", before_user(first, system), turn.text,  //
+                                                           style_.after_user)));
           first = false;
           break;
         case Role::assistant:
-          append(sample.ids, tokenizer_.encode(turn.text + std::string(style_.after_answer)));
+          append(sample.ids, tokenizer_.encode(fmt::format("{}{}", turn.text, style_.after_answer)));
           sample.ids.push_back(eos_);
           break;
       }
@@ -85,7 +73,31 @@ class InstructChat : public ChatEncoder {
 
   std::vector<TokenId> stop_ids() const override { return {eos_}; }
 
+  /// The space that the tokenizer puts before a text of its own stands here before an answer, which is encoded in one
+  /// go with the user's turn; behind <s> and </s> the tokenizer puts it.
+  std::string chat_template() const override {
+    const auto literal = [](std::string_view text) { return jinja_literal(text); };
+    std::string text(kJinjaSplitsSystem);
+    if (!style_.bos_each_turn) text += "{{ '<s>' }}";
+    text += "{% for turn in turns %}";
+    text += kJinjaChecksTurn;
+    text += fmt::format(
+        "{{% if turn['role'] == 'user' %}}"
+        "{{{{ {}(({} + system + {} if system is not none else {}) if loop.first else {}) + turn['content'] + {} }}}}",
+        style_.bos_each_turn ? "'<s>' + " : "", literal(style_.before_system), literal(style_.after_system),
+        literal(style_.first), literal(style_.later), literal(style_.after_user));
+    text += fmt::format("{{% else %}}{{% set answer = turn['content'] + ('' if loop.last else {}) %}}",
+                        literal(style_.after_answer));
+    return text + "{{ (' ' + answer if answer else '') + '</s>' }}{% endif %}{% endfor %}";
+  }
+
  private:
+  std::string before_user(bool first, const std::string* system) const {
+    if (!first) return std::string(style_.later);
+    if (system == nullptr) return std::string(style_.first);
+    return fmt::format("{}{}{}", style_.before_system, *system, style_.after_system);
+  }
+
   const Style& style_;
   const Tokenizer& tokenizer_;
   TokenId bos_;

@@ -1,5 +1,7 @@
 #include "data/tokens/llama3_chat.h"
 
+#include <fmt/format.h>
+
 #include "data/tokens/chat_turns.h"
 
 namespace entune {
@@ -38,6 +40,21 @@ class Llama3Chat : public ChatEncoder {
   }
 
   std::vector<TokenId> stop_ids() const override { return stop_ids_; }
+
+  std::string chat_template() const override {
+    std::string text = "{{ '<|begin_of_text|>' }}";
+    if (has_dates_) {
+      text += kJinjaSplitsSystem;
+      text += fmt::format(
+          "{{{{ '<|start_header_id|>system<|end_header_id|>\\n\\n' + {} + (system or '') + '<|eot_id|>' }}}}",
+          jinja_literal(kDates));
+    }
+    text += fmt::format("{{% for turn in {} %}}", has_dates_ ? "turns" : "messages");
+    return text +
+           "{{ '<|start_header_id|>' + turn['role'] + '<|end_header_id|>\\n\\n' + turn['content'] + '<|eot_id|>' }}"
+           "{% endfor %}"
+           "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}";
+  }
 
  private:
   void add_header(std::vector<TokenId>& ids, Role role) const {

@@ -51,6 +51,18 @@ class MistralV3Chat : public ChatEncoder {
 
   std::vector<TokenId> stop_ids() const override { return {eos_}; }
 
+  std::string chat_template() const override {
+    std::string text(kJinjaSplitsSystem);
+    text += "{{ '<s>' }}{% for turn in turns %}";
+    text += kJinjaChecksTurn;
+    // The system turn stands in the user's last one, whether its answer follows or not.
+    return text +
+           "{% if turn['role'] == 'user' %}"
+           "{{ '[INST]' + (system + '\\n\\n' if system is not none and loop.index0 + 2 >= loop.length else '')"
+           " + turn['content'] + '[/INST]' }}"
+           "{% else %}{{ turn['content'] + '</s>' }}{% endif %}{% endfor %}";
+  }
+
  private:
   const Tokenizer& tokenizer_;
   TokenId bos_;

@@ -12,6 +12,7 @@
 #include "trainer/telemetry/progress.h"
 #include "trainer/weights/gathered_writer.h"
 #include "trainer/weights/hugging_face.h"
+#include "trainer/weights/tokenizer_files.h"
 
 namespace entune {
 namespace fs = std::filesystem;
@@ -28,11 +29,33 @@ at::Tensor prompt_logits(DecoderModel& model, const CellSetup& setup) {
   return model.logits(lay_out({ids}, 0), rows);
 }
 
+// The tokenizer of the base in `from`, with the chat of the training. `target` is where `staged` will be.
+void write_tokenizer(const CellSetup& setup, DeviceMesh& mesh, const fs::path& from, const fs::path& staged,
+                     const fs::path& target) {
+  on_rank_zero(mesh.axis(MeshAxis::tensor), [&] {
+    const std::string difference = write_tokenizer_files(from, staged, setup.chat_family);
+    if (!difference.empty()) fmt::print(stderr, "warning: {}: {}\n", target.string(), difference);
+  });
+}
+
+// The base's end tokens and those of the trained chat: where transformers and vLLM are to stop.
+LlamaConfig with_stop_ids(LlamaConfig config, const std::vector<TokenId>& stop_ids) {
+  std::vector<std::int64_t>& ends = config.eos_token_ids;
+  for (const TokenId id : stop_ids) {
+    if (std::find(ends.begin(), ends.end(), id) == ends.end()) ends.push_back(id);
+  }
+  return config;
+}
+
 // `target` is where `staged` will be, for the progress.
-void write_model(const Recipe& recipe, DecoderModel& model, DeviceMesh& mesh, const fs::path& staged,
-                 const fs::path& target) {
+void write_model(const Recipe& recipe, const CellSetup& setup, DecoderModel& model, DeviceMesh& mesh,
+                 const fs::path& staged, const fs::path& target) {
   save_hugging_face(staged, model, recipe.model.path, mesh.axis(MeshAxis::tensor),
                     {.progress = byte_progress("writing " + target.string(), mesh.world().rank() == 0)});
+  on_rank_zero(mesh.axis(MeshAxis::tensor), [&] {
+    write_llama_config(staged, with_stop_ids(model.config(), setup.task->stop_ids()), model.options().dtype);
+  });
+  write_tokenizer(setup, mesh, staged, staged, target);
 }
 
 bool writes(DeviceMesh& mesh) { return mesh.axis(MeshAxis::data).rank() == 0; }
@@ -41,7 +64,7 @@ MergeDifference write_merged(const Recipe& recipe, const CellSetup& setup, std::
                              DeviceMesh& mesh, const fs::path& staged, const fs::path& target) {
   if (!writes(mesh)) return {};
   const at::Tensor apart = prompt_logits(*model, setup);
-  write_model(recipe, *model, mesh, staged, target);
+  write_model(recipe, setup, *model, mesh, staged, target);
   model.reset();
 
   DecoderModel merged(read_llama_config(staged), {.dtype = setup.dtype, .lora = std::nullopt},
@@ -88,16 +111,18 @@ std::string describe(const MergeDifference& difference) {
                      difference.num_positions);
 }
 
-void export_trained_weights(const Recipe& recipe, DecoderModel& model, DeviceMesh& mesh, const fs::path& directory) {
+void export_trained_weights(const Recipe& recipe, const CellSetup& setup, DecoderModel& model, DeviceMesh& mesh,
+                            const fs::path& directory) {
   if (recipe.export_as == "none" || recipe.training.method == TrainingMethod::none) return;
   const bool is_full = recipe.training.method == TrainingMethod::full;
   const fs::path target = directory / (is_full ? "model" : "adapter");
   write_staged(target, mesh.world(), [&](const fs::path& staged) {
     if (!writes(mesh)) return;
     if (is_full) {
-      write_model(recipe, model, mesh, staged, target);
+      write_model(recipe, setup, model, mesh, staged, target);
     } else {
       save_peft_adapter(staged, model, recipe.model.path, mesh.axis(MeshAxis::tensor));
+      write_tokenizer(setup, mesh, recipe.model.path, staged, target);
     }
   });
 }
@@ -118,12 +143,17 @@ std::optional<MergeDifference> export_cell(const ExportOptions& options, Communi
   write_staged(options.output, world, [&](const fs::path& staged) {
     if (options.form == ExportForm::peft) {
       // The run wrote what PEFT reads; the base model need not be at hand.
-      on_rank_zero(world, [&] { copy_peft_adapter(trained_weights(stored.loaded.recipe, stored.directory), staged); });
+      on_rank_zero(world, [&] {
+        const fs::path adapter = trained_weights(stored.loaded.recipe, stored.directory);
+        copy_peft_adapter(adapter, staged);
+        copy_tokenizer_files(adapter, staged);
+      });
       return;
     }
     TrainedCell cell = load_trained_cell(stored, world);
     if (options.form == ExportForm::hf) {
-      if (writes(*cell.mesh)) write_model(cell.loaded.recipe, *cell.model, *cell.mesh, staged, options.output);
+      if (writes(*cell.mesh))
+        write_model(cell.loaded.recipe, cell.setup, *cell.model, *cell.mesh, staged, options.output);
     } else {
       difference =
           write_merged(cell.loaded.recipe, cell.setup, std::move(cell.model), *cell.mesh, staged, options.output);

@@ -27,8 +27,10 @@ std::string describe(const MergeDifference& difference);
 
 /// What a training leaves by its recipe's `export`, in the cell's directory: adapter/ of a LoRA training (also with
 /// `merged`, which comes apart: export_merged_model), model/ of a full one. Collective over the mesh; data rank 0's
-/// tensor group writes.
-void export_trained_weights(const Recipe& recipe, DecoderModel& model, DeviceMesh& mesh,
+/// tensor group writes. Each of them, and a merged model, comes with the tokenizer's files of the chat family that was
+/// trained (write_tokenizer_files), a model also with its end tokens in config.json and generation_config.json; where
+/// transformers will differ from Entune all the same, a warning says so.
+void export_trained_weights(const Recipe& recipe, const CellSetup& setup, DecoderModel& model, DeviceMesh& mesh,
                             const std::filesystem::path& directory);
 
 /// Writes base and adapter merged as a Hugging Face directory `target` (absent or empty; it appears whole or not at

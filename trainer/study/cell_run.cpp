@@ -127,7 +127,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"corpus", corpus_json(data)}};
   if (recipe.training.method != TrainingMethod::none) {
     result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory);
-    export_trained_weights(recipe, *model, mesh, directory);
+    export_trained_weights(recipe, setup, *model, mesh, directory);
   }
 
   json generate{{"seconds", 0.0}, {"texts", 0}, {"prompt_tokens", 0}, {"generated_tokens", 0}, {"forward_passes", 0}};

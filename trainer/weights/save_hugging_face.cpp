@@ -9,30 +9,13 @@
 #include "trainer/weights/gathered_writer.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/output_file.h"
+#include "trainer/weights/tokenizer_files.h"
 
 namespace entune {
 namespace {
 
 constexpr const char* kOneFile = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr const char* kTokenizerFiles[] = {"tokenizer.json",
-                                           "tokenizer.model",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "added_tokens.json",
-                                           "chat_template.jinja",
-                                           "vocab.json",
-                                           "merges.txt"};
-
-void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to) {
-  for (const char* name : kTokenizerFiles) {
-    const bool same = std::filesystem::exists(to / name) && std::filesystem::equivalent(from, to);
-    if (!same && std::filesystem::exists(from / name)) {
-      copy_whole_file(from / name, to / name);
-    }
-  }
-}
-
 /// The two factors of a weight's adapter, as this rank holds them.
 struct Factors {
   at::Tensor a, b;
@@ -123,7 +106,7 @@ void save_hugging_face(const std::filesystem::path& directory, DecoderModel& mod
     std::filesystem::create_directories(directory);
     write_llama_config(directory, model.config(), model.options().dtype);
     if (!model_directory.empty()) {
-      copy_tokenizer(model_directory, directory);
+      copy_tokenizer_files(model_directory, directory);
     }
   });
   const std::vector<FileOfWeights> files = split_into_files(model.parameters(), options.max_file_bytes);

@@ -12,7 +12,7 @@
 
 #include "data/input_error.h"
 #include "data/tokens/byte_alphabet.h"
-#include "tests/data/tokens/command_output.h"
+#include "tests/data/tokens/transformers_chats.h"
 #include "tests/support/temporary_directory.h"
 
 namespace entune {
@@ -59,20 +59,8 @@ std::vector<Chat> golden_chats() {
   return chats;
 }
 
-std::vector<Turn> turns_of(const json& list) {
-  std::vector<Turn> turns;
-  for (const json& turn : list) {
-    const auto role = turn.at(0).get<std::string>();
-    turns.push_back({role == "system" ? Role::system
-                     : role == "user" ? Role::user
-                                      : Role::assistant,
-                     turn.at(1).get<std::string>()});
-  }
-  return turns;
-}
-
 void expect_ids(const ChatEncoder& encoder, const json& one, const std::string& name) {
-  const std::vector<Turn> turns = turns_of(one.at("turns"));
+  const std::vector<Turn> turns = test::turns_of(one.at("turns"));
   const EncodedSample prompt = encoder.encode(turns, std::nullopt);
   EXPECT_EQ(prompt.ids, one.at("prompt_ids").get<std::vector<TokenId>>()) << name;
   EXPECT_EQ(prompt.answer_start, static_cast<std::int64_t>(prompt.ids.size())) << name;
@@ -156,10 +144,8 @@ TEST(ChatEncoder, RealMistralModelEqualsMistralCommonV3) {
 
 /// Random conversations, against the package itself and the models that it brings.
 TEST(ChatEncoder, EqualsMistralCommonOnRandomConversations) {
-  const char* python = std::getenv("ENTUNE_PYTHON");
-  if (python == nullptr || std::system(("'" + std::string(python) + "' -c 'import mistral_common'").c_str()) != 0) {
-    GTEST_SKIP() << "missing: ENTUNE_PYTHON, a Python that can import mistral_common";
-  }
+  const char* python = test::python_with("mistral_common");
+  if (python == nullptr) GTEST_SKIP() << "missing: ENTUNE_PYTHON, a Python that can import mistral_common";
   for (const char* version : {"v1", "v3"}) {
     const std::string command = "'" + std::string(python) + "' '" + (kTests / "mistral_common_ids.py").string() +
                                 "' random " + version + " 300 1";

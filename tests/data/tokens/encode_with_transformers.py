@@ -1,9 +1,6 @@
 #!/usr/bin/env python3
 """encode_with_transformers.py COUNT SEED DIRECTORY...: of each model directory its special tokens with their ids, then random Unicode texts with theirs by
-transformers (control tokens spelt in a text are text, as in Entune), one JSON object a line.
-
-Of a sentencepiece model (needs `protobuf`) the texts begin with no space, hold no U+2581 and no "<|": transformers 5 puts no second space before one, takes
-its sign for a space, and finds Yi's chat marks in text."""
+transformers (control tokens spelt in a text are text, as in Entune), one JSON object a line."""
 
 import json
 import pathlib
@@ -21,8 +18,6 @@ def main():
         source = random.Random(int(sys.argv[2]))
         for _ in range(int(sys.argv[1])):
             text = random_text(source)
-            if (directory / "tokenizer.model").exists():
-                text = text.replace("\u2581", "").replace("<|", "").lstrip(" ")
             print(json.dumps({"text": text, "ids": tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)}))
 
 

@@ -22,14 +22,6 @@ using nlohmann::json;
 const fs::path kTests = fs::path(ENTUNE_SOURCE_DIR) / "tests/data/tokens";
 const fs::path kFixtures = kTests / "fixtures";
 const std::vector<std::string> kBpe = {"smollm", "gpt2", "llama3", "llama31", "qwen2", "qwen3"};
-const std::vector<std::string> kSentencePiece = {"llama", "yi", "mistral_v3"};
-
-/// A Python that can import `module`, or nullptr.
-const char* python_with(const std::string& module) {
-  const char* python = std::getenv("ENTUNE_PYTHON");
-  if (python == nullptr) return nullptr;
-  return std::system(("'" + std::string(python) + "' -c 'import " + module + "'").c_str()) == 0 ? python : nullptr;
-}
 
 /// What a script of this folder writes, line by line.
 std::istringstream lines_of(const std::string& python, const std::string& script, const std::string& arguments) {
@@ -49,7 +41,7 @@ void expect_same_ids(const Tokenizer& tokenizer, std::istream& lines, int num_te
 }
 
 TEST(TokenizerLive, ByteLevelEqualsTheTokenizersPackage) {
-  const char* python = python_with("tokenizers");
+  const char* python = test::python_with("tokenizers");
   if (python == nullptr) GTEST_SKIP() << "missing: ENTUNE_PYTHON, a Python that can import tokenizers";
   std::vector<fs::path> directories;
   for (const std::string& name : kBpe) directories.push_back(kFixtures / name);
@@ -79,13 +71,7 @@ void expect_same_in_transformers(const char* python, const std::vector<fs::path>
     ASSERT_TRUE(std::getline(lines, line)) << name;
     std::set<TokenId> specials;
     const json all = json::parse(line);
-    for (const auto& [spelling, id] : all.items()) {
-      if (spelling != "<unk>") specials.insert(id.get<TokenId>());  // no control token in sentencepiece
-    }
-    if (name == "yi") {  // the chat marks are no special tokens until tokenizer_config.json names them
-      for (const char* mark : {"<|im_start|>", "<|im_end|>", "<|im_sep|>"})
-        controls.erase(*tokenizer->control_id(mark));
-    }
+    for (const auto& [spelling, id] : all.items()) specials.insert(id.get<TokenId>());
     EXPECT_EQ(specials, controls) << name;
     expect_same_ids(*tokenizer, lines, kNumTexts, name);
   }
@@ -93,7 +79,7 @@ void expect_same_in_transformers(const char* python, const std::vector<fs::path>
 
 /// What write_bpe_tokenizer() writes, read by transformers.
 TEST(TokenizerLive, TransformersGivesTheSameIdsFromTheFilesWritten) {
-  const char* python = python_with("transformers");
+  const char* python = test::python_with("transformers");
   if (python == nullptr) GTEST_SKIP() << "missing: ENTUNE_PYTHON, a Python that can import transformers";
   const test::TemporaryDirectory folder;
   std::vector<fs::path> directories;
@@ -103,28 +89,6 @@ TEST(TokenizerLive, TransformersGivesTheSameIdsFromTheFilesWritten) {
     const BpeTables tables = read_tokenizer_json(kFixtures / name / "tokenizer.json");
     const std::string& end = tables.pieces.at(static_cast<std::size_t>(tables.control_ids.back()));
     write_bpe_tokenizer(directories.back(), tables, end, end, end, "", "{{ messages }}");
-  }
-  expect_same_in_transformers(python, directories);
-}
-
-/// A sentencepiece model is exported as it came.
-TEST(TokenizerLive, TransformersGivesTheSameIdsFromSentencePiece) {
-  const char* python = python_with("transformers, google.protobuf");
-  if (python == nullptr) GTEST_SKIP() << "missing: ENTUNE_PYTHON, a Python that can import transformers and protobuf";
-  const test::TemporaryDirectory folder;
-  std::vector<fs::path> directories;
-  for (const std::string& name : kSentencePiece) {
-    directories.push_back(folder / name);
-    fs::create_directory(directories.back());
-    fs::copy_file(kFixtures / name / "tokenizer.model", directories.back() / "tokenizer.model");
-    const bool is_yi = name == "yi";
-    const json config = {{"tokenizer_class", "LlamaTokenizer"},
-                         {"bos_token", is_yi ? "<|startoftext|>" : "<s>"},
-                         {"eos_token", is_yi ? "<|endoftext|>" : "</s>"},
-                         {"unk_token", "<unk>"},
-                         {"add_prefix_space", !is_yi},
-                         {"legacy", false}};
-    test::write_file(directories.back() / "tokenizer_config.json", config.dump());
   }
   expect_same_in_transformers(python, directories);
 }

@@ -11,9 +11,12 @@
 #include <set>
 
 #include "data/corpus.h"
+#include "data/tokens/tokenizer_export.h"
+#include "tests/data/tokens/transformers_chats.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/thread_communicator.h"
 #include "tests/trainer/study/tiny_model.h"
+#include "trainer/study/chat_family.h"
 #include "trainer/study/study.h"
 #include "trainer/study/trained_cell.h"
 #include "trainer/weights/hugging_face.h"
@@ -75,6 +78,13 @@ class CellExport : public testing::Test {
     return input_error_of([&] { export_cell(options, *self_); });
   }
 
+  struct Published {
+    std::string family;
+    std::string tokenizer;  ///< of tests/data/tokens/fixtures
+    std::string model_type;
+  };
+  void write_published(const Published& published) const;
+
   std::set<std::string> names_in(const std::filesystem::path& directory) const {
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(directory)) names.insert(entry.path().filename());
@@ -103,7 +113,8 @@ TEST_F(CellExport, ThePeftFormIsTheRunsAdapterAndNeedsNoModel) {
     ExportOptions options = to(ExportForm::peft);
     options.output = folder_ / fmt::format("adapter-{}", ranks);
     spawn_ranks(ranks, [&](Communicator& world) { EXPECT_FALSE(export_cell(options, world).has_value()); });
-    EXPECT_EQ(names_in(options.output), (std::set<std::string>{"adapter_config.json", "adapter_model.safetensors"}));
+    EXPECT_EQ(names_in(options.output), (std::set<std::string>{"adapter_config.json", "adapter_model.safetensors",
+                                                               "tokenizer.json", "tokenizer_config.json"}));
     for (const std::string& name : names_in(options.output))
       EXPECT_EQ(read_file(options.output / name), read_file(cell() / "adapter" / name)) << name;
   }
@@ -169,6 +180,80 @@ TEST_F(CellExport, AFullFineTuningIsExportedInTheDtypeAskedFor) {
       EXPECT_TRUE(std::filesystem::exists(options.output / "tokenizer.json"));
     }
   }
+}
+
+/// Puts a model of this family in model(), as published: with files that say otherwise than the training.
+void CellExport::write_published(const Published& published) const {
+  std::filesystem::remove_all(model());
+  const std::filesystem::path fixture =
+      std::filesystem::path(ENTUNE_SOURCE_DIR) / "tests/data/tokens/fixtures" / published.tokenizer;
+  write_tiny_weights(model(), published.model_type, load_tokenizer(fixture)->vocab_size());
+  std::filesystem::copy(fixture, model(), std::filesystem::copy_options::recursive);
+  write_file(model() / "tokenizer_config.json",
+             json{{"tokenizer_class", "LlamaTokenizer"}, {"legacy", false}, {"chat_template", "{{ 'wrong' }}"}}.dump());
+  write_file(model() / "chat_template.jinja", "{{ 'wrong' }}");
+}
+
+TEST_F(CellExport, EveryFormComesWithTheTokenizerAndTheChatOfTheTraining) {
+  for (const Published& published :
+       {Published{"mistral", "llama", "mistral"}, Published{"llama3", "llama3", "llama"}}) {
+    write_published(published);
+    const ExportedTokenizer expected = export_tokenizer(model(), published.family);
+    const auto expect_files = [&](const std::filesystem::path& directory) {
+      for (const auto& [name, content] : expected.files)
+        EXPECT_EQ(read_file(directory / name), content) << directory << " " << name;
+      EXPECT_FALSE(std::filesystem::exists(directory / "chat_template.jinja")) << directory;
+    };
+    const std::string chat = "model.chat=" + published.family;
+    run_study(recipe({chat, "export=merged"}, true), *self_);
+    expect_files(cell() / "adapter");
+    expect_files(cell() / "model");
+    for (const ExportForm form : {ExportForm::peft, ExportForm::merged}) {
+      std::filesystem::remove_all(folder_ / "out");
+      export_cell(to(form), *self_);
+      expect_files(folder_ / "out");
+    }
+    run_study(recipe({chat, "training.method=full", "export=hf"}, true), *self_);
+    expect_files(cell() / "model");
+    std::filesystem::remove_all(folder_ / "out");
+    export_cell(to(ExportForm::hf), *self_);
+    expect_files(folder_ / "out");
+    const auto tokenizer = load_tokenizer(folder_ / "out");
+    const LlamaConfig config = read_llama_config(folder_ / "out");
+    EXPECT_EQ(find_chat_family(folder_ / "out", config, *tokenizer), published.family);
+    for (const TokenId id : make_chat_encoder(published.family, *tokenizer)->stop_ids())
+      EXPECT_THAT(config.eos_token_ids, testing::Contains(id));
+  }
+}
+
+/// transformers on what runs leave, for every family: the ids of the training, for texts and for conversations.
+TEST_F(CellExport, TransformersGivesTheIdsOfTheTraining) {
+  const char* python = python_with("transformers");
+  if (python == nullptr) GTEST_SKIP() << "missing: ENTUNE_PYTHON, a Python that can import transformers";
+  const std::vector<Published> all = {{"mistral", "llama", "mistral"}, {"mistral", "mistral_v3", "mistral"},
+                                      {"llama2", "llama", "llama"},    {"vicuna", "llama", "llama"},
+                                      {"yi", "yi", "llama"},           {"smollm2", "smollm", "llama"},
+                                      {"chatml", "qwen2", "qwen3"},    {"llama3", "llama3", "llama"},
+                                      {"llama3", "llama31", "llama"},  {"qwen", "qwen2", "qwen2"},
+                                      {"qwen", "qwen3", "qwen3"}};
+  std::vector<ExportedChat> chats;
+  for (const Published& published : all) {
+    write_published(published);
+    const std::string chat = "model.chat=" + published.family;
+    const std::shared_ptr<const Tokenizer> tokenizer = load_tokenizer(model());
+    const std::shared_ptr<const ChatEncoder> encoder = make_chat_encoder(published.family, *tokenizer);
+    const auto keep = [&](const std::string& what) {
+      const std::string name = fmt::format("{}-{}-{}", published.family, published.tokenizer, what);
+      std::filesystem::rename(cell() / (what == "adapter" ? "adapter" : "model"), folder_ / name);
+      chats.push_back({name, folder_ / name, tokenizer, encoder, published.model_type == "qwen2" && what != "adapter"});
+    };
+    run_study(recipe({chat, "export=merged", "training.epochs=1"}, true), *self_);
+    keep("merged");
+    keep("adapter");
+    run_study(recipe({chat, "training.method=full", "export=hf", "training.epochs=1"}, true), *self_);
+    keep("hf");
+  }
+  expect_same_chats(python, ENTUNE_SOURCE_DIR, chats, 25, 2);
 }
 
 TEST_F(CellExport, WhatDoesNotFitIsRefusedBeforeAnythingIsRead) {

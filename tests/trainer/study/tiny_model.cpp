@@ -6,9 +6,13 @@
 
 namespace entune::test {
 
-void write_tiny_model(const std::filesystem::path& directory, std::int64_t num_layers) {
+void write_tiny_weights(const std::filesystem::path& directory, const std::string& model_type, std::int64_t vocab_size,
+                        std::int64_t num_layers) {
   LlamaConfig config;
-  config.vocab_size = 259;
+  config.model_type = model_type;
+  config.qkv_bias = model_type == "qwen2";
+  config.qk_norm = model_type == "qwen3";
+  config.vocab_size = vocab_size;
   config.hidden_size = 32;
   config.intermediate_size = 64;
   config.num_layers = num_layers;
@@ -22,6 +26,10 @@ void write_tiny_model(const std::filesystem::path& directory, std::int64_t num_l
   DecoderModel model(config, {}, *self);
   model.initialize_random(1);
   save_hugging_face(directory, model, {}, *self);
+}
+
+void write_tiny_model(const std::filesystem::path& directory, std::int64_t num_layers) {
+  write_tiny_weights(directory, "llama", 259, num_layers);
   BpeTables tables;
   for (int byte = 0; byte < 256; ++byte)
     tables.pieces.push_back(to_byte_alphabet(std::string(1, static_cast<char>(byte))));
