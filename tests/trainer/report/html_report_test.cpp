@@ -51,6 +51,7 @@ json cell(const std::string& name, const std::string& format, int seed) {
             {"losses", {{{"step", 1}, {"loss", 2.0}}, {{"step", 2}, {"loss", 1.0}}}},
             {"validation", {{{"step", 2}, {"loss", 1.5}, {"strict_f1", 0.5}}}}}},
           {"generate", {{"seconds", 2.0}, {"texts", 2}, {"generated_tokens", 31}, {"prompt_tokens", 50}}},
+          {"model", {{"path", "models/" + name.substr(0, 1)}, {"parameters", 134515008}, {"trained", 4884480}}},
           {"cost", {{"ranks", 2}, {"hours", 0.5}, {"gpu_hours", 1.0}, {"usd", 2.5}}},
           {"scores", {{"test", scores()}}}};
 }
@@ -127,6 +128,17 @@ TEST(HtmlReport, EscapesHostileNames) {
   EXPECT_THAT(html, Not(HasSubstr("\x1b")));
   EXPECT_THAT(html, HasSubstr("&lt;script&gt;"));
   EXPECT_THAT(comparison_table(hostile), AllOf(Not(HasSubstr("\x1b")), HasSubstr("script")));
+}
+
+TEST(HtmlReport, SecondaryScoresAndSizes) {
+  json first = cell("x1", "xml", 1);
+  first["scores"]["test"]["raw"]["trim_punct"]["f1"] = 0.8125;
+  first["scores"]["test"]["health"]["copy_cer"] = 0.0625;
+  const std::string html = html_report(summary({first, cell("x2", "xml", 2), cell("j1", "json", 1)}));
+  EXPECT_THAT(html, AllOf(HasSubstr("F1 trimmed"), HasSubstr("0.812")));
+  EXPECT_THAT(html, AllOf(HasSubstr("Copy: character error rate"), HasSubstr("6.2")));
+  EXPECT_THAT(html, AllOf(HasSubstr("134\u202F515\u202F008"), HasSubstr("4\u202F884\u202F480")));
+  EXPECT_THAT(html, HasSubstr("Models models/x, models/j"));
 }
 
 TEST(HtmlReport, CellsOfSeveralSeedsGetAMeanRow) {
