@@ -53,6 +53,13 @@ install_peers() {
     note "all there"
   fi
   export ENTUNE_PYTHON=$folder/python
+  # The tokenizer of Mistral v0.3, which mistral_common brings: as a model directory for the tests that read it.
+  local v3=$folder/mistral_common/data/mistral_instruct_tokenizer_240323.model.v3
+  if [ -z "${ENTUNE_MISTRAL_V3:-}" ] && [ -e "$v3" ]; then
+    mkdir -p .deps/mistral_v3
+    ln -sf "$v3" .deps/mistral_v3/tokenizer.model
+    export ENTUNE_MISTRAL_V3=$PWD/.deps/mistral_v3
+  fi
 }
 
 install_packages
