@@ -14,6 +14,7 @@ namespace entune {
 /// Examples in file order with unique ids, and what was left out on the way.
 struct Corpus {
   std::vector<Example> examples;
+  std::vector<std::int64_t> lines;   ///< of each example: where it begins in the file, from 1
   std::int64_t num_skipped = 0;      ///< bad samples left out under OnBadSample::skip
   std::vector<std::string> skipped;  ///< "path:line: why" of each (no text)
 };

@@ -49,8 +49,10 @@ SampleSink::SampleSink(const std::filesystem::path& path, const ReaderOptions& o
 
 void SampleSink::add(RawSample sample) {
   try {
+    const std::int64_t line = sample.line;
     Example example = checked(std::move(sample));
     corpus_.examples.push_back(std::move(example));
+    corpus_.lines.push_back(line);
   } catch (const SampleError& error) {
     reject(error);
   }
@@ -64,10 +66,16 @@ void SampleSink::reject(const SampleError& error) {
 }
 
 Corpus SampleSink::finish() {
+  const auto last = corpus_.skipped.begin() + std::min(kNamedInError, corpus_.skipped.size());
   if (corpus_.num_skipped > options_.max_skipped) {
-    const auto last = corpus_.skipped.begin() + std::min(kNamedInError, corpus_.skipped.size());
     throw InputError(fmt::format("{}: expected at most {} bad samples (data.max_skipped), found {}; the first: {}",
                                  path_.string(), options_.max_skipped, corpus_.num_skipped,
+                                 fmt::join(corpus_.skipped.begin(), last, "; ")));
+  }
+  if (corpus_.examples.empty() && corpus_.num_skipped > 0) {
+    throw InputError(fmt::format("{}: expected at least one good sample, found {} bad ones, all skipped "
+                                 "(data.on_bad_sample); correct the file; the first: {}",
+                                 path_.string(), corpus_.num_skipped,
                                  fmt::join(corpus_.skipped.begin(), last, "; ")));
   }
   if (corpus_.examples.empty()) {

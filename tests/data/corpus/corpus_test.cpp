@@ -202,12 +202,22 @@ TEST(Jsonl, SkipsAndCountsUpToTheCap) {
   EXPECT_THAT(corpus.skipped, ElementsAre(HasSubstr("a.jsonl:2: "), HasSubstr("a.jsonl:3: ")));
   ASSERT_EQ(corpus.examples.size(), 2u);
   EXPECT_EQ(corpus.examples[1].id, "a:4");
+  EXPECT_THAT(corpus.lines, ElementsAre(1, 4));
 
   options.max_skipped = 1;
   const std::string message = error_of("a.jsonl", file, options);
   EXPECT_THAT(message, HasSubstr("at most 1 bad samples"));
   EXPECT_THAT(message, HasSubstr("found 2"));
   EXPECT_THAT(message, HasSubstr("a.jsonl:2: "));
+}
+
+TEST(Corpus, SaysHowManyWereSkippedWhereNoneIsLeft) {
+  ReaderOptions options;
+  options.on_bad_sample = OnBadSample::skip;
+  options.max_skipped = 100;
+  const std::string message = error_of("a.conll", "Ada PERSON\n\nran\n\n", options);
+  EXPECT_THAT(message, HasSubstr("expected at least one good sample, found 2 bad ones, all skipped"));
+  EXPECT_THAT(message, HasSubstr("a.conll:1: "));
 }
 
 TEST(Corpus, RefusesFilesThatAreNone) {
