@@ -36,7 +36,7 @@ std::vector<Example> split_of_run(const Arguments& arguments, const TrainedCell&
     each.loaded.recipe.model.adapter = "none";  // no text depends on it, and it may be gone since the run
     setups.push_back(set_up_cell(each.loaded.recipe, each.loaded.recipe.parallel.tensor));
   }
-  const std::vector<CellData> data = prepare_data(cells, setups);
+  const std::vector<CellData> data = prepare_data(cells, setups, /*of_finished_run=*/true);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (cells[i].name == cell.name) return data[i].side(arguments.split);
   }

@@ -115,6 +115,7 @@ void inspect(const Arguments& arguments, std::int64_t world_size) {
   const auto num_shown = std::min(static_cast<std::size_t>(arguments.samples), samples.size());
   for (std::size_t i = 0; i < num_shown; ++i) print_sample(examples[i], samples[i], setups[chosen], color);
   print_counts(data[chosen], encoded);
+  if (!data[chosen].split_note.empty()) fmt::print("{}\n", data[chosen].split_note);
 }
 
 }  // namespace

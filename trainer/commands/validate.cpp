@@ -21,6 +21,7 @@ void validate(const RecipeArguments& arguments, std::int64_t world_size) {
   }
   for (const auto& [reason, count] : data.front().left_out)
     fmt::print("left out of all cells: {} texts: {}\n", count, reason);
+  for (const std::string& note : split_notes(data)) fmt::print("{}\n", note);
   fmt::print("{}: valid on {} ranks\n", arguments.recipe, world_size);
 }
 

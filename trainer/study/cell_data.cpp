@@ -19,16 +19,17 @@ struct Sources {
   std::int64_t num_skipped = 0;
 };
 
-void require_listed_labels(const std::vector<Example>& examples, const LabelList& labels, const std::string& path) {
+void require_listed_labels(const Corpus& corpus, const LabelList& labels, const std::string& path) {
   std::set<std::string> listed;
   for (const Label& label : labels) listed.insert(label.name);
-  for (const Example& example : examples) {
+  for (std::size_t i = 0; i < corpus.examples.size(); ++i) {
+    const Example& example = corpus.examples[i];
     for (const Entity& entity : example.entities) {
       if (listed.count(entity.label)) continue;
       throw InputError(
-          fmt::format("{}: sample {}: label {} is not in the recipe's `labels`; add it there, or map it with "
+          fmt::format("{}:{}: sample {}: label {} is not in the recipe's `labels`; add it there, or map it with "
                       "`label_map: {{{}: null}}` to drop its entities",
-                      path, example.id, entity.label, entity.label));
+                      path, corpus.lines[i], example.id, entity.label, entity.label));
     }
   }
 }
@@ -112,6 +113,33 @@ bool has_label(const Example& example, const std::vector<std::string>& labels) {
 void leave_out(std::vector<Example>& examples, const std::vector<std::string>& held_out, CellData& data) {
   const auto removed = std::erase_if(examples, [&](const Example& example) { return has_label(example, held_out); });
   if (removed > 0) data.left_out["held-out label (training and validation)"] += static_cast<std::int64_t>(removed);
+}
+
+// Whether data.train is dealt to two sides or three.
+bool is_split(const SplitOptions& split) {
+  const auto is_side = [](const SplitSize& size) { return size.kind != SplitSize::Kind::none; };
+  return is_side(split.train) + is_side(split.validation) + is_side(split.test) > 1;
+}
+
+// Without its member a text is a group of its own, and two texts of one template may land on two sides. What the user
+// asked for must be there; what is only the default is said. Returns the note.
+std::string check_split_member(const LoadedRecipe& loaded, const std::vector<Example>& examples, bool of_finished_run) {
+  const Recipe::Data& data = loaded.recipe.data;
+  if (!data.train || !is_split(data.split)) return "";
+  const auto num_without = std::count_if(examples.begin(), examples.end(),
+                                         [](const Example& example) { return example.group.empty(); });
+  if (num_without == 0) return "";
+  const auto key = std::find_if(loaded.keys.begin(), loaded.keys.end(),
+                                [](const ResolvedKey& entry) { return entry.key == "data.split.by"; });
+  const bool is_all = static_cast<std::size_t>(num_without) == examples.size();
+  if (is_all && key->origin != "default" && !of_finished_run) {
+    throw InputError(
+        fmt::format("{}: data.split.by: expected a member of the samples, found '{}' in none of the {} of {}; name one "
+                    "that they have, or remove data.split.by to split each text by itself",
+                    key->origin, data.split_by, examples.size(), data.train->path));
+  }
+  return fmt::format("{} of {} texts have no {}: each of them is split by its text alone", num_without,
+                     examples.size(), data.split_by);
 }
 
 SplitSize as_count(SplitSize size, std::size_t num_examples) {
@@ -203,7 +231,7 @@ std::vector<Example> read_data_file(const DataFile& file, const Recipe& recipe, 
   options.label_map = recipe.label_map;
   Corpus corpus = read_corpus(file.path, options);
   num_skipped += corpus.num_skipped;
-  require_listed_labels(corpus.examples, recipe.labels, file.path);
+  require_listed_labels(corpus, recipe.labels, file.path);
   return std::move(corpus.examples);
 }
 
@@ -211,7 +239,16 @@ const std::vector<Example>& CellData::side(const std::string& name) const {
   return name == "train" ? train : name == "validation" ? validation : test;
 }
 
-std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const std::vector<CellSetup>& setups) {
+std::set<std::string> split_notes(const std::vector<CellData>& data) {
+  std::set<std::string> notes;
+  for (const CellData& cell : data) {
+    if (!cell.split_note.empty()) notes.insert(cell.split_note);
+  }
+  return notes;
+}
+
+std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const std::vector<CellSetup>& setups,
+                                   bool of_finished_run) {
   const Filter filter(cells, setups);
   std::map<std::string, CellData> prepared;
   std::vector<CellData> all;
@@ -221,6 +258,7 @@ std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const st
       const Recipe& recipe = cell.loaded.recipe;
       Sources sources = read_sources(recipe);
       CellData data;
+      data.split_note = check_split_member(cell.loaded, sources.train, of_finished_run);
       if (sources.num_skipped > 0) data.left_out["bad sample"] = sources.num_skipped;
       for (auto* examples : {&sources.train, &sources.validation, &sources.test})
         filter.apply(*examples, data.left_out);

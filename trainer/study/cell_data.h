@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,14 +19,21 @@ struct CellData {
   std::vector<Example> train, validation, test;
   std::map<std::string, std::int64_t>
       left_out;  ///< why -> texts, before the split ("xml: ...", "too long", "bad sample")
+  std::string split_note;  ///< what a person should know of the split, or empty: texts without the member of data.split.by
 
   const std::vector<Example>& side(const std::string& name) const;
 };
 
 /// Reads and splits the data of every cell. A text that one cell's format cannot carry, or that is too long in one of
 /// them, is left out of all: the comparison stands on the same texts. Throws InputError for entities with labels
-/// outside the list, and as on_bad_sample, on_too_long and the split say.
-std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const std::vector<CellSetup>& setups);
+/// outside the list, as on_bad_sample, on_too_long and the split say, and for a data.split.by of the user's that no text
+/// of a split file has. `of_finished_run`: the recipe is a run's, which writes all keys out, so none tells whether the
+/// user meant it; the run was checked when it began.
+std::vector<CellData> prepare_data(const std::vector<StudyCell>& cells, const std::vector<CellSetup>& setups,
+                                   bool of_finished_run = false);
+
+/// The split notes of all cells, each once.
+std::set<std::string> split_notes(const std::vector<CellData>& data);
 
 /// One data file as the recipe reads all of its: label_map, group key and bad samples alike. Throws InputError, also
 /// for labels outside the list.

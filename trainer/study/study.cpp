@@ -165,6 +165,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
     folder.prepare(to_run, options.only_cell.has_value(), options.overwrite);
     write_file_whole(folder.root() / "recipe.yaml", base.resolved_yaml);
     say_what_is_left_out(data.front());
+    for (const std::string& note : split_notes(data)) fmt::print("{}\n", note);
   }
   world.barrier();
   for (const std::size_t i : chosen) {

@@ -437,7 +437,61 @@ TEST_F(CellTexts, ALabelOutsideTheListIsRefused) {
   std::vector<Example> examples = corpus();
   examples[5].entities[0].label = "ALIEN";
   write_jsonl(folder_ / "corpus.jsonl", examples);
-  EXPECT_THAT(input_error_of([&] { prepare("", {}); }), HasSubstr("label ALIEN"));
+  EXPECT_THAT(input_error_of([&] { prepare("", {}); }), HasSubstr("corpus.jsonl:6: sample s5: label ALIEN"));
+}
+
+TEST_F(CellTexts, TheMemberThatTheUserSplitsByMustBeThere) {
+  const std::string refusal = input_error_of([&] { prepare("", {"data.split.by=nosuch"}); });
+  EXPECT_THAT(refusal, HasSubstr("command line: data.split.by: expected a member of the samples, found 'nosuch' in none "
+                                 "of the 40 of "));
+  EXPECT_EQ(refusal.find(kMarker), std::string::npos);
+
+  std::vector<Example> examples = corpus();
+  for (Example& example : examples) example.group.clear();
+  write_jsonl(folder_ / "corpus.jsonl", examples);
+  EXPECT_THAT(input_error_of([&] { prepare("", {}); }), HasSubstr("recipe.yaml:4:"));
+  std::string conll;
+  for (int i = 0; i < 40; ++i) conll += fmt::format("Ada{} B-PERSON\nran O\n\n", i);
+  write_file(folder_ / "corpus.conll", conll);
+  const std::string train = fmt::format("data.train={}", (folder_ / "corpus.conll").string());
+  EXPECT_THAT(input_error_of([&] { prepare("", {train}); }), HasSubstr("found 'template_id' in none of the 40 of "));
+  // A finished run's recipe has every key written out.
+  const std::vector<StudyCell> cells = expand_study(recipe(""), {});
+  std::vector<CellSetup> setups;
+  setups.push_back(set_up_cell(cells.front().loaded.recipe, 1));
+  EXPECT_EQ(prepare_data(cells, setups, /*of_finished_run=*/true).front().train.size(), 12u);
+
+  // Where nothing is split, no member is needed.
+  std::vector<Example> test(examples.end() - 3, examples.end());
+  examples.resize(37);
+  write_jsonl(folder_ / "corpus.jsonl", examples);
+  write_jsonl(folder_ / "test.jsonl", test);
+  EXPECT_EQ(prepare("", {fmt::format("data.test={}", (folder_ / "test.jsonl").string()), "data.split.test=none",
+                         "data.split.validation=none", "training.evaluate_every=none"})
+                .split_note,
+            "");
+}
+
+TEST_F(CellTexts, TextsWithoutTheMemberAreCounted) {
+  EXPECT_EQ(prepare("", {}).split_note, "");
+  std::vector<Example> examples = corpus();
+  examples[3].group.clear();
+  examples[4].group.clear();
+  write_jsonl(folder_ / "corpus.jsonl", examples);
+  EXPECT_EQ(prepare("", {}).split_note, "2 of 40 texts have no template_id: each of them is split by its text alone");
+
+  // With the key left alone, no text needs it.
+  for (Example& example : examples) example.group.clear();
+  write_jsonl(folder_ / "corpus.jsonl", examples);
+  std::string text = read_file(recipe(kTwoFormats));
+  const std::string written = "by: template_id, ";
+  text.erase(text.find(written), written.size());
+  write_file(folder_ / "recipe.yaml", text);
+  const std::vector<StudyCell> cells = expand_study(folder_ / "recipe.yaml", {});
+  std::vector<CellSetup> setups;
+  for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, 1));
+  EXPECT_THAT(split_notes(prepare_data(cells, setups)),
+              testing::ElementsAre("40 of 40 texts have no template_id: each of them is split by its text alone"));
 }
 
 }  // namespace
