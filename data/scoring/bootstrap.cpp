@@ -31,6 +31,18 @@ void add_times(F1Counts& sum, const F1Counts& counts, std::int64_t times) {
   sum.actual += times * counts.actual;
 }
 
+/// The mean F1 of those of `sums` that `of` names and that have gold; absent where none has.
+std::optional<double> mean_f1(const std::vector<F1Counts>& sums, const std::vector<std::size_t>& of) {
+  double total = 0.0;
+  std::int64_t count = 0;
+  for (const std::size_t m : of) {
+    if (sums[m].possible == 0) continue;
+    total += *sums[m].f1();
+    ++count;
+  }
+  return count ? std::optional(total / static_cast<double>(count)) : std::nullopt;
+}
+
 std::optional<Interval> percentile_interval(std::vector<double> values, double confidence) {
   if (values.empty()) return std::nullopt;
   const double tail = (1.0 - confidence) / 2.0;
@@ -59,12 +71,13 @@ double quantile(std::vector<double> values, double q) {
 }
 
 std::vector<std::optional<Interval>> f1_intervals(const std::vector<std::vector<F1Counts>>& groups,
-                                                  const BootstrapOptions& options) {
+                                                  const BootstrapOptions& options,
+                                                  const std::vector<std::vector<std::size_t>>& means) {
   const std::size_t num_metrics = groups.empty() ? 0 : groups.front().size();
-  std::vector<std::optional<Interval>> intervals(num_metrics);
+  std::vector<std::optional<Interval>> intervals(num_metrics + means.size());
   if (groups.size() < 2) return intervals;
 
-  std::vector<std::vector<double>> values(num_metrics);
+  std::vector<std::vector<double>> values(intervals.size());
   Resampler resampler(groups.size(), options.seed);
   std::vector<F1Counts> sums(num_metrics);
   for (std::int64_t sample = 0; sample < options.samples; ++sample) {
@@ -77,9 +90,12 @@ std::vector<std::optional<Interval>> f1_intervals(const std::vector<std::vector<
     for (std::size_t m = 0; m < num_metrics; ++m) {
       if (const auto f1 = sums[m].f1()) values[m].push_back(*f1);
     }
+    for (std::size_t k = 0; k < means.size(); ++k) {
+      if (const auto mean = mean_f1(sums, means[k])) values[num_metrics + k].push_back(*mean);
+    }
   }
-  for (std::size_t m = 0; m < num_metrics; ++m)
-    intervals[m] = percentile_interval(std::move(values[m]), options.confidence);
+  for (std::size_t i = 0; i < intervals.size(); ++i)
+    intervals[i] = percentile_interval(std::move(values[i]), options.confidence);
   return intervals;
 }
 

@@ -1,12 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace entune {
 
-/// The pooled counts that an F1 needs: F1 = credit_halves / (possible + actual). They add.
+/// The pooled counts that an F1 needs: F1 = credit_halves / (possible + actual). They add. A rate is one too:
+/// {numerator, denominator, 0}.
 struct F1Counts {
   std::int64_t credit_halves = 0;  ///< credit in halves of a point
   std::int64_t possible = 0;       ///< gold
@@ -31,8 +33,12 @@ struct BootstrapOptions {
 /// template are not independent, so they are drawn together). groups[g][m]: counts of group g for F1 number m; all rows
 /// are of one length. Absent: with fewer than two groups, no samples, or where no resample defines the F1. The same
 /// input gives the same result on every machine; the order of groups matters to the draws.
+///
+/// `means`: lists of numbers m, whose F1 are averaged in each resample (macro F1); their intervals come after those of
+/// the F1. A resample's mean leaves out the F1 that have nothing gold in it.
 std::vector<std::optional<Interval>> f1_intervals(const std::vector<std::vector<F1Counts>>& groups,
-                                                  const BootstrapOptions& options);
+                                                  const BootstrapOptions& options,
+                                                  const std::vector<std::vector<std::size_t>>& means = {});
 
 /// Interval of F1(a) - F1(b), both on the same resamples; a[g] and b[g] are the counts of two systems on group g. An
 /// undefined F1 of a resample leaves it out.

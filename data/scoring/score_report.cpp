@@ -1,6 +1,7 @@
 #include "data/scoring/score_report.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -24,12 +25,17 @@ std::optional<double> f2(std::int64_t correct, std::int64_t possible, std::int64
   return ratio(5 * correct, 4 * possible + actual);
 }
 
+/// Adds <name>_low and <name>_high.
+void put_interval(json& scores, const std::string& name, const std::optional<Interval>& interval) {
+  scores[name + "_low"] = interval ? json(interval->low) : json(nullptr);
+  scores[name + "_high"] = interval ? json(interval->high) : json(nullptr);
+}
+
 json quality_to_json(const Quality& quality, const std::optional<Interval>& f1) {
-  return {{"precision", or_null(quality.precision)},
-          {"recall", or_null(quality.recall)},
-          {"f1", or_null(quality.f1)},
-          {"f1_low", f1 ? json(f1->low) : json(nullptr)},
-          {"f1_high", f1 ? json(f1->high) : json(nullptr)}};
+  json result = {
+      {"precision", or_null(quality.precision)}, {"recall", or_null(quality.recall)}, {"f1", or_null(quality.f1)}};
+  put_interval(result, "f1", f1);
+  return result;
 }
 
 json strict_to_json(const LabelCounts& counts, const std::optional<Interval>& f1) {
@@ -63,7 +69,8 @@ json scheme_to_json(Scheme scheme, const SchemeCounts& counts, const std::option
   return result;
 }
 
-json macro_to_json(const std::map<std::string, LabelCounts>& labels, std::int64_t least_support) {
+json macro_to_json(const std::map<std::string, LabelCounts>& labels, std::int64_t least_support,
+                   const std::optional<Interval>& f1_interval) {
   struct Mean {
     double sum = 0.0;
     std::int64_t count = 0;
@@ -83,9 +90,14 @@ json macro_to_json(const std::map<std::string, LabelCounts>& labels, std::int64_
     f1.add(of_label.f1);
     ++num_labels;
   }
-  return {
+  json result = {
       {"precision", precision.to_json()}, {"recall", recall.to_json()}, {"f1", f1.to_json()}, {"labels", num_labels}};
+  put_interval(result, "f1", f1_interval);
+  return result;
 }
+
+/// The least support of a label in `macro` and in `macro_10`.
+constexpr std::array<std::int64_t, 2> kMacroSupports = {1, 10};
 
 json errors_to_json(const ErrorCounts& errors) {
   return {{"boundary", errors.boundary},
@@ -96,23 +108,36 @@ json errors_to_json(const ErrorCounts& errors) {
           {"offset_wrong_value_right", errors.offset_wrong_value_right}};
 }
 
-json leak_to_json(const LeakCounts& leak) {
+constexpr std::array kLeakRates = {"character_leak_rate", "document_leak_rate", "surface_leak_rate"};
+
+/// Numerator and denominator of each of kLeakRates.
+std::array<F1Counts, kLeakRates.size()> leak_rate_counts(const LeakCounts& leak) {
+  return {F1Counts{leak.gold_characters - leak.covered_characters, leak.gold_characters, 0},
+          F1Counts{leak.leaking_documents, leak.gold_documents, 0},
+          F1Counts{leak.leaking_surfaces, leak.gold_surfaces, 0}};
+}
+
+/// `intervals`: of kLeakRates.
+json leak_to_json(const LeakCounts& leak, const std::optional<Interval>* intervals) {
   const Quality untyped = quality(2 * leak.covered_characters, leak.gold_characters, leak.predicted_characters);
-  return {{"character_leak_rate", or_null(ratio(leak.gold_characters - leak.covered_characters, leak.gold_characters))},
-          {"document_leak_rate", or_null(ratio(leak.leaking_documents, leak.gold_documents))},
-          {"surface_leak_rate", or_null(ratio(leak.leaking_surfaces, leak.gold_surfaces))},
-          {"untyped",
-           {{"precision", or_null(untyped.precision)},
-            {"recall", or_null(untyped.recall)},
-            {"f1", or_null(untyped.f1)},
-            {"f2", or_null(f2(leak.covered_characters, leak.gold_characters, leak.predicted_characters))}}},
-          {"gold_characters", leak.gold_characters},
-          {"leaked_characters", leak.gold_characters - leak.covered_characters},
-          {"predicted_characters", leak.predicted_characters},
-          {"gold_documents", leak.gold_documents},
-          {"leaking_documents", leak.leaking_documents},
-          {"gold_surfaces", leak.gold_surfaces},
-          {"leaking_surfaces", leak.leaking_surfaces}};
+  json result = {{"untyped",
+                  {{"precision", or_null(untyped.precision)},
+                   {"recall", or_null(untyped.recall)},
+                   {"f1", or_null(untyped.f1)},
+                   {"f2", or_null(f2(leak.covered_characters, leak.gold_characters, leak.predicted_characters))}}},
+                 {"gold_characters", leak.gold_characters},
+                 {"leaked_characters", leak.gold_characters - leak.covered_characters},
+                 {"predicted_characters", leak.predicted_characters},
+                 {"gold_documents", leak.gold_documents},
+                 {"leaking_documents", leak.leaking_documents},
+                 {"gold_surfaces", leak.gold_surfaces},
+                 {"leaking_surfaces", leak.leaking_surfaces}};
+  const auto counts = leak_rate_counts(leak);
+  for (std::size_t i = 0; i < kLeakRates.size(); ++i) {
+    result[kLeakRates[i]] = or_null(counts[i].f1());
+    put_interval(result, kLeakRates[i], intervals[i]);
+  }
+  return result;
 }
 
 json health_to_json(const HealthCounts& health) {
@@ -138,13 +163,15 @@ struct ReportedLabels {
 };
 
 /// The F1 of one reading in the order in which they are reported: the schemes, trim_punct, the labels, the sum of
-/// held-out labels.
+/// held-out labels, the leak rates. The first label's is at kFirstLabel.
+constexpr std::size_t kFirstLabel = kNumSchemes + 1;
 std::vector<F1Counts> f1_row(const SpanCounts& counts, const ReportedLabels& labels) {
   std::vector<F1Counts> row;
   for (Scheme scheme : kSchemes) row.push_back(f1_counts(counts.scheme(scheme)));
   row.push_back(f1_counts(counts.trim_punct));
   for (const std::string& label : labels.names) row.push_back(f1_counts(counts_over(counts, {label})));
   row.push_back(f1_counts(counts_over(counts, labels.held_out)));
+  for (const F1Counts& rate : leak_rate_counts(counts.leak)) row.push_back(rate);
   return row;
 }
 
@@ -168,6 +195,16 @@ std::vector<std::vector<F1Counts>> f1_rows(const std::vector<DocumentScore>& doc
     rows.push_back(std::move(sum));
   }
   return rows;
+}
+
+/// Where in a row the labels with this support stand; `begin`: where the reading's F1 do.
+std::vector<std::size_t> macro_places(const SpanCounts& counts, const ReportedLabels& labels, std::size_t begin,
+                                      std::int64_t least_support) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < labels.names.size(); ++i) {
+    if (counts_over(counts, {labels.names[i]}).support >= least_support) places.push_back(begin + kFirstLabel + i);
+  }
+  return places;
 }
 
 DocumentScore pooled(const std::vector<DocumentScore>& documents) {
@@ -200,27 +237,33 @@ json score_report(const std::vector<DocumentScore>& documents, const LabelList& 
   const DocumentScore sum = pooled(documents);
   const ReportedLabels reported{.names = label_names(labels, sum), .held_out = options.held_out};
   const std::vector<std::vector<F1Counts>> rows = f1_rows(documents, reported);
+  const std::size_t reading_size = f1_row(SpanCounts{}, reported).size(), row_size = 2 * reading_size + 1;
+  std::vector<std::vector<std::size_t>> macros;
+  for (const auto& [counts, begin] : {std::pair{&sum.raw, std::size_t{0}}, std::pair{&sum.repaired, reading_size}}) {
+    for (const std::int64_t least_support : kMacroSupports)
+      macros.push_back(macro_places(*counts, reported, begin, least_support));
+  }
   std::vector<std::optional<Interval>> intervals = f1_intervals(
-      rows, {.samples = options.bootstrap_samples, .confidence = options.confidence, .seed = options.seed});
-  intervals.resize(2 * (kNumSchemes + 1 + reported.names.size() + 1) + 1);
+      rows, {.samples = options.bootstrap_samples, .confidence = options.confidence, .seed = options.seed}, macros);
+  intervals.resize(row_size + macros.size());
 
   json report = {{"documents", documents.size()},
                  {"groups", rows.size()},
                  {"errors", errors_to_json(sum.raw.errors)},
                  {"errors_repaired", errors_to_json(sum.repaired.errors)},
-                 {"leak", leak_to_json(sum.raw.leak)},
-                 {"leak_repaired", leak_to_json(sum.repaired.leak)},
-                 {"value", label_to_json(sum.values, intervals.back())},
+                 {"value", label_to_json(sum.values, intervals[row_size - 1])},
                  {"health", health_to_json(sum.health)}};
-  auto interval = intervals.begin();
-  for (const auto& [reading, per_label, counts] :
-       {std::tuple{"raw", "per_label", &sum.raw}, std::tuple{"repaired", "per_label_repaired", &sum.repaired}}) {
+  const std::optional<Interval>* interval = intervals.data();
+  const std::optional<Interval>* macro_interval = intervals.data() + row_size;
+  for (const auto& [reading, per_label, leak, counts] :
+       {std::tuple{"raw", "per_label", "leak", &sum.raw},
+        std::tuple{"repaired", "per_label_repaired", "leak_repaired", &sum.repaired}}) {
     for (Scheme scheme : kSchemes) {
       report[reading][std::string(name_of(scheme))] = scheme_to_json(scheme, counts->scheme(scheme), *interval++);
     }
     report[reading]["trim_punct"] = strict_to_json(counts->trim_punct, *interval++);
-    report[reading]["macro"] = macro_to_json(counts->labels, 1);
-    report[reading]["macro_10"] = macro_to_json(counts->labels, 10);
+    report[reading]["macro"] = macro_to_json(counts->labels, kMacroSupports[0], *macro_interval++);
+    report[reading]["macro_10"] = macro_to_json(counts->labels, kMacroSupports[1], *macro_interval++);
     report[reading]["duplicates"] = counts->duplicates;
     report[per_label] = json::object();
     for (const std::string& name : reported.names)
@@ -228,6 +271,8 @@ json score_report(const std::vector<DocumentScore>& documents, const LabelList& 
     const std::optional<Interval> held_out_interval = *interval++;
     if (!options.held_out.empty())
       report["held_out"][reading] = label_to_json(counts_over(*counts, options.held_out), held_out_interval);
+    report[leak] = leak_to_json(counts->leak, interval);
+    interval += kLeakRates.size();
   }
   if (!options.held_out.empty()) report["held_out"]["labels"] = options.held_out;
   return report;

@@ -25,7 +25,8 @@ struct ScoreReportOptions {
 ///     trim_punct                      as strict, but edges of gold and predicted spans lose .,;:!?()[]{}"' too:
 ///                                     precision, recall, f1, f1_low, f1_high, tp, fp, fn
 ///     macro, macro_10                 precision, recall, f1: means of what is defined over labels with support >= 1
-///                                     (>= 10); labels: how many these are
+///                                     (>= 10); labels: how many these are; f1_low, f1_high: of the same labels in each
+///                                     resample, without those that have no support in it
 ///     duplicates                      repeated predictions, which were dropped
 ///   value                             as a label below, over distinct (label, value) pairs wherever they stand
 ///   per_label, per_label_repaired
@@ -33,15 +34,17 @@ struct ScoreReportOptions {
 ///                                     every label of the list, and any other that occurs
 ///   held_out                          where some are: labels, their names; raw, repaired: their sum, as a label above
 ///   errors, errors_repaired           boundary, type, boundary_and_type, missed, spurious, offset_wrong_value_right
-///   leak, leak_repaired               character_leak_rate, document_leak_rate, surface_leak_rate; untyped {precision,
-///                                     recall, f1, f2} over characters; the counts behind them
+///   leak, leak_repaired               character_leak_rate, document_leak_rate, surface_leak_rate, each also with _low
+///                                     and _high; untyped {precision, recall, f1, f2} over characters; the counts
+///                                     behind them
 ///   health                            answers; the share of answers that are parsed, well_formed, copy_exact,
 ///                                     hit_max_tokens, and that have each AnswerFault; counts.<fault>: occurrences;
 ///                                     copy_cer: edits between the answers' copies of the texts (tags taken out) and
 ///                                     the texts, over the texts' code points; more than 1 where answers run away,
 ///                                     null in formats that do not copy the text; counts.copy_edits, copy_length
 ///
-/// Intervals are percentiles of a bootstrap over groups (bootstrap.h), absent with fewer than two groups.
+/// Intervals (low, high) are percentiles of a bootstrap over groups (bootstrap.h), all of the same resamples, null with
+/// fewer than two groups.
 nlohmann::json score_report(const std::vector<DocumentScore>& documents, const LabelList& labels,
                             const ScoreReportOptions& options);
 

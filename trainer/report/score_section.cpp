@@ -31,6 +31,14 @@ std::string interval_markup(const json& quality) {
   return low && high ? fmt::format(" <span class=\"interval\">[{:.3f}, {:.3f}]</span>", *low, *high) : "";
 }
 
+/// The share at `name`, with its interval.
+HtmlCell rate_cell(const json& rates, const std::string& name) {
+  const auto low = number_at(rates, {name + "_low"}), high = number_at(rates, {name + "_high"});
+  const bool has_interval = low && high;
+  return {percent(number_at(rates, {name})), "",
+          has_interval ? fmt::format(" <span class=\"interval\">[{}, {}]</span>", percent(low), percent(high)) : ""};
+}
+
 std::string mean_text(const std::optional<MeanAndDeviation>& value) {
   return value ? fmt::format("{:.3f} ± {:.3f}", value->mean, value->deviation) : fixed(std::nullopt, 3);
 }
@@ -251,13 +259,11 @@ std::string leak_part(const std::vector<Scored>& cells) {
                    "Untyped F2", "Characters leaked, repaired", "Texts with a leak, repaired"});
   for (const Scored& cell : cells) {
     const json& scores = *cell.scores;
-    table.add_row({cell.name, percent(number_at(scores, {"leak", "character_leak_rate"})),
-                   percent(number_at(scores, {"leak", "document_leak_rate"})),
-                   percent(number_at(scores, {"leak", "surface_leak_rate"})),
-                   fixed(number_at(scores, {"leak", "untyped", "precision"}), 3),
-                   fixed(number_at(scores, {"leak", "untyped", "f2"}), 3),
-                   percent(number_at(scores, {"leak_repaired", "character_leak_rate"})),
-                   percent(number_at(scores, {"leak_repaired", "document_leak_rate"}))});
+    const json &raw = at_path(scores, {"leak"}), &repaired = at_path(scores, {"leak_repaired"});
+    table.add_row({cell.name, rate_cell(raw, "character_leak_rate"), rate_cell(raw, "document_leak_rate"),
+                   rate_cell(raw, "surface_leak_rate"), fixed(number_at(scores, {"leak", "untyped", "precision"}), 3),
+                   fixed(number_at(scores, {"leak", "untyped", "f2"}), 3), rate_cell(repaired, "character_leak_rate"),
+                   rate_cell(repaired, "document_leak_rate")});
   }
   return "<h3>What would stay readable</h3>\n<p class=\"soft\">If every predicted span were masked, whatever its "
          "label: the share of gold "

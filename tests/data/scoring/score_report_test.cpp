@@ -70,6 +70,23 @@ TEST(Bootstrap, IsAbsentWhereNothingIsDefined) {
   EXPECT_TRUE(f1_intervals({}, {}).empty());
 }
 
+// Of two groups a resample holds one twice (a chance of 1/4 each) or both (1/2): the interval's ends are the groups'.
+TEST(Bootstrap, MeansAreTakenInEachResample) {
+  const std::vector<std::vector<F1Counts>> groups = {{of(1, 1, 1), of(1, 3, 1), of(1, 2, 2)},
+                                                     {of(0, 3, 1), of(3, 3, 3), of(0, 0, 2)}};
+  const auto intervals = f1_intervals(groups, {.samples = 500}, {{0, 1}, {0, 2}, {}});
+  ASSERT_EQ(intervals.size(), 6U);
+  EXPECT_EQ(intervals[0]->low, 0.0);
+  EXPECT_EQ(intervals[0]->high, 1.0);
+  // (1 + 1/2) / 2 and (0 + 1) / 2; with both groups (1/3 + 4/5) / 2, which lies between.
+  EXPECT_DOUBLE_EQ(intervals[3]->low, 0.5);
+  EXPECT_DOUBLE_EQ(intervals[3]->high, 0.75);
+  // (1 + 1/2) / 2, and the first alone: the last has nothing gold in the second group.
+  EXPECT_DOUBLE_EQ(intervals[4]->low, 0.0);
+  EXPECT_DOUBLE_EQ(intervals[4]->high, 0.75);
+  EXPECT_FALSE(intervals[5].has_value());
+}
+
 // a finds one more than b in every group: the difference does not vary although both F1 do.
 TEST(Bootstrap, DifferenceUsesTheSameResamples) {
   std::vector<F1Counts> a, b;
@@ -210,6 +227,94 @@ TEST(ScoreReport, LabelsAndMacroLeaveOutWhatIsUndefined) {
   EXPECT_EQ(report["raw"]["macro"]["labels"], 2);
   EXPECT_EQ(report["raw"]["macro_10"]["labels"], 0);
   EXPECT_TRUE(report["raw"]["macro_10"]["f1"].is_null());
+}
+
+/// Two groups, given by their counts. A resample holds one of them twice (a chance of 1/4 each) or both (1/2), so that
+/// wide intervals end at the groups' own scores, and narrow ones are the score of both.
+std::vector<DocumentScore> two_groups() {
+  DocumentScore first, second;
+  first.id = first.group = "first";
+  second.id = second.group = "second";
+  // Support, predicted, correct. F1 of A: 8/12, 1, both 12/16. Of B: 0, 0 where nothing is gold, both 0.
+  first.raw.labels = {{"A", {8, 4, 4}}, {"B", {6, 0, 0}}};
+  second.raw.labels = {{"A", {2, 2, 2}}, {"B", {0, 1, 0}}};
+  // Repaired, of A: 1, 1/2, both 22/24. Of B: 1/2, nothing at all.
+  first.repaired.labels = {{"A", {10, 10, 10}}, {"B", {10, 10, 5}}};
+  second.repaired.labels = {{"A", {2, 2, 1}}};
+  const auto leak = [](std::int64_t leaked, std::int64_t characters, std::int64_t leaking_documents,
+                       std::int64_t documents, std::int64_t leaking_surfaces, std::int64_t surfaces) {
+    return LeakCounts{.gold_characters = characters,
+                      .predicted_characters = characters,
+                      .covered_characters = characters - leaked,
+                      .gold_documents = documents,
+                      .leaking_documents = leaking_documents,
+                      .gold_surfaces = surfaces,
+                      .leaking_surfaces = leaking_surfaces};
+  };
+  first.raw.leak = leak(1, 12, 1, 2, 1, 3);
+  second.raw.leak = leak(2, 4, 1, 1, 2, 2);
+  first.repaired.leak = leak(0, 12, 0, 2, 0, 3);
+  second.repaired.leak = leak(1, 4, 1, 1, 1, 2);
+  return {first, second};
+}
+
+void expect_interval(const json& scores, const std::string& name, double low, double high) {
+  EXPECT_DOUBLE_EQ(scores[name + "_low"], low) << name;
+  EXPECT_DOUBLE_EQ(scores[name + "_high"], high) << name;
+}
+
+TEST(ScoreReport, IntervalsOfMacroByHand) {
+  const json wide = score_report(two_groups(), kLabels, {.bootstrap_samples = 500});
+  EXPECT_DOUBLE_EQ(wide["raw"]["macro"]["f1"], 0.375);
+  expect_interval(wide["raw"]["macro"], "f1", 1.0 / 3, 1.0);  // B has no support in the second group
+  // A alone has support 10. That B has 12 where the first group is drawn twice, and A 4 in the other, changes nothing.
+  EXPECT_DOUBLE_EQ(wide["raw"]["macro_10"]["f1"], 0.75);
+  expect_interval(wide["raw"]["macro_10"], "f1", 2.0 / 3, 1.0);
+  expect_interval(wide["repaired"]["macro"], "f1", 0.5, 0.75);
+  expect_interval(wide["repaired"]["macro_10"], "f1", 0.5, 0.75);
+  const json narrow = score_report(two_groups(), kLabels, {.bootstrap_samples = 500, .confidence = 0.2});
+  expect_interval(narrow["raw"]["macro"], "f1", 0.375, 0.375);
+  expect_interval(narrow["raw"]["macro_10"], "f1", 0.75, 0.75);
+}
+
+TEST(ScoreReport, IntervalsOfLeaksByHand) {
+  const json wide = score_report(two_groups(), kLabels, {.bootstrap_samples = 500});
+  expect_interval(wide["leak"], "character_leak_rate", 1.0 / 12, 0.5);
+  expect_interval(wide["leak"], "document_leak_rate", 0.5, 1.0);
+  expect_interval(wide["leak"], "surface_leak_rate", 1.0 / 3, 1.0);
+  expect_interval(wide["leak_repaired"], "character_leak_rate", 0.0, 0.25);
+  expect_interval(wide["leak_repaired"], "document_leak_rate", 0.0, 1.0);
+  expect_interval(wide["leak_repaired"], "surface_leak_rate", 0.0, 0.5);
+  const json narrow = score_report(two_groups(), kLabels, {.bootstrap_samples = 500, .confidence = 0.2});
+  EXPECT_DOUBLE_EQ(narrow["leak"]["character_leak_rate"], 3.0 / 16);
+  expect_interval(narrow["leak"], "character_leak_rate", 3.0 / 16, 3.0 / 16);  // pooled: no mean of rates
+  expect_interval(narrow["leak"], "document_leak_rate", 2.0 / 3, 2.0 / 3);
+  expect_interval(narrow["leak"], "surface_leak_rate", 3.0 / 5, 3.0 / 5);
+}
+
+TEST(ScoreReport, IntervalsOfWhatIsUndefinedAreNull) {
+  const auto expect_null = [](const std::vector<DocumentScore>& scores, std::int64_t samples, const char* why) {
+    const json report = score_report(scores, kLabels, {.bootstrap_samples = samples});
+    for (const std::string end : {"_low", "_high"}) {
+      for (const char* reading : {"raw", "repaired"}) {
+        EXPECT_TRUE(report[reading]["macro"].at("f1" + end).is_null()) << why;
+        EXPECT_TRUE(report[reading]["macro_10"].at("f1" + end).is_null()) << why;
+      }
+      for (const char* reading : {"leak", "leak_repaired"}) {
+        for (const std::string rate : {"character_leak_rate", "document_leak_rate", "surface_leak_rate"})
+          EXPECT_TRUE(report[reading].at(rate + end).is_null()) << why;
+      }
+    }
+  };
+  expect_null({}, 100, "no texts");
+  expect_null({two_groups().front()}, 100, "one group");
+  expect_null(two_groups(), 0, "no resamples");
+  std::vector<DocumentScore> without_gold(4);
+  for (std::size_t i = 0; i < without_gold.size(); ++i) {
+    without_gold[i].id = std::to_string(i);
+    without_gold[i].raw.labels = {{"A", {0, 1, 0}}};
+  }
+  expect_null(without_gold, 100, "nothing gold");
 }
 
 TEST(ScoreReport, HeldOutLabelsAreSummed) {
