@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -45,6 +46,8 @@ int fail(const entune::MpiRuntime& mpi, const char* message) {
 
 int main(int argc, char** argv) {
   umask(077);  // runs hold personal data
+  // By the line even in a file: in order with the progress on stderr, and there when a run is cut off.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   entune::MpiRuntime mpi(argc, argv);
   set_threads(mpi);
   const std::unique_ptr<entune::Communicator> world = mpi.world();

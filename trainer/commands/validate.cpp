@@ -3,18 +3,15 @@
 #include <memory>
 
 #include "trainer/commands/commands.h"
+#include "trainer/commands/count_check.h"
 #include "trainer/commands/recipe_arguments.h"
-#include "trainer/study/cell_data.h"
-#include "trainer/study/cell_setup.h"
+#include "trainer/study/study.h"
 
 namespace entune {
 namespace {
 
 void validate(const RecipeArguments& arguments, std::int64_t world_size) {
-  const std::vector<StudyCell> cells = expand_study(arguments.recipe, arguments.overrides);
-  std::vector<CellSetup> setups;
-  for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world_size));
-  const std::vector<CellData> data = prepare_data(cells, setups);
+  const auto [cells, setups, data] = prepare_study(arguments.recipe, arguments.overrides, world_size);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     fmt::print("cell {}: {}: {} training, {} validation, {} test texts; chat {}\n", i, cells[i].name,
                data[i].train.size(), data[i].validation.size(), data[i].test.size(), setups[i].chat_family);
@@ -22,7 +19,7 @@ void validate(const RecipeArguments& arguments, std::int64_t world_size) {
   for (const auto& [reason, count] : data.front().left_out)
     fmt::print("left out of all cells: {} texts: {}\n", count, reason);
   for (const std::string& note : split_notes(data)) fmt::print("{}\n", note);
-  fmt::print("{}: valid on {} ranks\n", arguments.recipe, world_size);
+  fmt::print("{}: valid on {} rank{}\n", arguments.recipe, world_size, world_size == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -39,7 +36,7 @@ void add_validate(CLI::App& app, CommandContext& context) {
   command
       ->add_option("--world-size", arguments->world_size,
                    "Number of ranks to check the layout for (default: those started)")
-      ->check(CLI::PositiveNumber);
+      ->check(count_from(1));
   command->callback([&context, arguments] {
     context.run = [&context, arguments] {
       if (context.world.rank() != 0) return;

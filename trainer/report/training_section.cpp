@@ -84,9 +84,10 @@ std::string loss_section(const json& summary) {
       legend.push_back({series_style(v), variants[v].name});
     }
   }
-  return "<section>\n<h2>Loss</h2>\n<p class=\"soft\">Mean loss of the supervised tokens, on a logarithmic scale, one "
-         "line for each cell. "
-         "Formats write different tokens: compare the course of their losses, not the height.</p>\n" +
+  return "<section>\n<h2>Loss</h2>\n<p class=\"soft\">Mean loss a token, by the tokens' weights (of answers and their "
+         "ends; with loss.prompt_weight above 0 of the prompt too), on a logarithmic scale, one line for each cell. "
+         "Formats write different tokens, and other weights count others: compare the course of such losses, not the "
+         "height.</p>\n" +
          html_legend(legend) + "<div class=\"charts\">" + charts + "</div>\n</section>\n";
 }
 
@@ -130,8 +131,8 @@ std::string cost_section(const json& summary) {
   if (!training.empty()) {
     html +=
         "<h3>Training</h3>\n<p class=\"soft\">Logical tokens are those of all samples with their prompts, executed the "
-        "ones that were "
-        "computed (a shared prompt once a micro-batch), supervised the ones that the loss counts.</p>\n" +
+        "ones that were computed (a shared prompt once a micro-batch), supervised those of the answers and their "
+        "ends.</p>\n" +
         training.str();
   }
   if (!answering.empty()) html += "<h3>Answering</h3>\n" + answering.str();
@@ -139,9 +140,8 @@ std::string cost_section(const json& summary) {
   const HtmlTable prices = price_table(variants, splits.empty() ? "" : splits.front());
   if (!prices.empty()) {
     html +=
-        "<h3>Size, hours and price</h3>\n<p class=\"soft\">Parameters of the model, and of them or beside them those that were trained; "
-        "hours of training and answering. The price is that of the GPU hours at "
-        "telemetry.gpu_hour_price_usd; a point is a hundredth of strict F1, raw reading.</p>\n" +
+        "<h3>Size, hours and price</h3>\n<p class=\"soft\">Parameters of the model, and of them or beside them those that "
+        "were trained; hours of training and answering. The price is that of the GPU hours at telemetry.gpu_hour_price_usd; a point is a hundredth of strict F1, raw reading.</p>\n" +
         prices.str();
   }
   if (!lengths.empty()) {

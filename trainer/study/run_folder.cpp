@@ -29,20 +29,37 @@ std::vector<fs::path> RunFolder::finished() const {
 }
 
 void RunFolder::prepare(const std::vector<std::string>& cells, bool apart, bool overwrite) const {
+  const auto refuse = [&](const std::string& expected, const std::string& found) {
+    throw InputError(fmt::format("{}: expected {}, found {}; give --overwrite to replace it, or another `output`",
+                                 root_.string(), expected, found));
+  };
+  require_folder();
   std::vector<fs::path> own;
   for (const std::string& name : cells) own.push_back(cell(name));
-  for (const fs::path& folder : finished()) {
-    if (overwrite || (apart && std::find(own.begin(), own.end(), folder) == own.end())) continue;
-    throw InputError(fmt::format(
-        "{}: expected no earlier run, found results in {}; give --overwrite to replace them, or another `output`",
-        root_.string(), folder.filename().string()));
+  if (!overwrite && fs::is_directory(root_ / "cells")) {
+    for (const auto& entry : fs::directory_iterator(root_ / "cells")) {
+      const bool counts = !apart || std::find(own.begin(), own.end(), entry.path()) != own.end();
+      // A run that was refused while it loaded its weights leaves nothing but empty folders.
+      if (!counts || (entry.is_directory() && fs::is_empty(entry.path()))) continue;
+      const bool is_finished = fs::exists(entry.path() / "cell.json");
+      refuse("no earlier run", fmt::format("{} in cells/{}", is_finished ? "results" : "files of an unfinished run",
+                                           entry.path().filename().string()));
+    }
   }
   if (!apart) fs::remove_all(root_ / "cells");
-  fs::create_directories(root_ / "cells");
-  fs::permissions(root_, fs::perms::owner_all);
+  if (fs::create_directories(root_)) fs::permissions(root_, fs::perms::owner_all);
   for (const fs::path& folder : own) {
     fs::remove_all(folder);
     fs::create_directories(folder);
+  }
+}
+
+void RunFolder::require_folder() const {
+  for (const fs::path& path : {root_, root_ / "cells"}) {
+    if (fs::exists(path) && !fs::is_directory(path)) {
+      throw InputError(fmt::format("output: expected a folder for the run, or none yet, found the file {}; name another",
+                                   path.string()));
+    }
   }
 }
 

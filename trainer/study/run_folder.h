@@ -26,10 +26,12 @@ class RunFolder {
   std::filesystem::path summary() const { return root_ / "summary.json"; }
   std::filesystem::path report() const { return root_ / "report.html"; }
 
-  /// Makes the folder (mode 0700) with one for each of `cells`. Throws InputError if it holds results, unless
-  /// `overwrite`, which removes them. `apart`: these cells are a part of the study and others may run beside them: only
-  /// their own results count.
+  /// Makes the folder with one for each of `cells` (mode 0700 where it was not there). Throws InputError if it holds
+  /// files of an earlier run, finished or not, unless `overwrite`, which removes them. `apart`: these cells are a part
+  /// of the study and others may run beside them: only their own files count.
   void prepare(const std::vector<std::string>& cells, bool apart, bool overwrite) const;
+  /// Throws InputError if something else than a folder stands where the run's files go.
+  void require_folder() const;
   /// Folders of the cells that have results.
   std::vector<std::filesystem::path> finished() const;
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "data/input_error.h"
 #include "data/scoring/document_score.h"
@@ -22,6 +23,7 @@
 #include "trainer/study/cell_setup.h"
 #include "trainer/study/run_folder.h"
 #include "trainer/study/trained_cell.h"
+#include "trainer/weights/model_files.h"
 
 namespace entune {
 namespace fs = std::filesystem;
@@ -61,12 +63,19 @@ json summary_head(const LoadedRecipe& loaded, std::int64_t ranks) {
 struct FinishedCell {
   json result;
   fs::path folder;
+  std::string variant = {};  // by its own run's overrides, of cells that are merged
 };
 
 std::vector<FinishedCell> finished_cells(const RunFolder& folder) {
   std::vector<FinishedCell> cells;
-  for (const fs::path& path : folder.finished())
-    cells.push_back({json::parse(std::ifstream(path / "cell.json")), path});
+  for (const fs::path& path : folder.finished()) {
+    json result = json::parse(std::ifstream(path / "cell.json"), nullptr, /*allow_exceptions=*/false);
+    if (!result.is_object() || string_at(result, {"name"}).empty()) {
+      throw InputError(fmt::format("{}: expected a cell's results, found a damaged file; run the cell again",
+                                   (path / "cell.json").string()));
+    }
+    cells.push_back({std::move(result), path});
+  }
   return cells;
 }
 
@@ -146,14 +155,26 @@ void require_comparable(const std::vector<StudyCell>& cells, const std::vector<C
 
 }  // namespace
 
+PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::string>& overrides,
+                            std::int64_t world_size) {
+  PreparedStudy study;
+  study.cells = expand_study(recipe, overrides);
+  for (const StudyCell& cell : study.cells) study.setups.push_back(set_up_cell(cell.loaded.recipe, world_size));
+  study.data = prepare_data(study.cells, study.setups);
+  require_comparable(study.cells, study.data);
+  std::set<std::string> models;
+  for (const StudyCell& cell : study.cells) {
+    if (cell.loaded.recipe.model.init != "random") models.insert(cell.loaded.recipe.model.path);
+    RunFolder(cell.loaded.recipe.output).require_folder();
+  }
+  for (const std::string& model : models) const ModelFiles headers(model);
+  return study;
+}
+
 void run_study(const StudyOptions& options, Communicator& world) {
   const bool first_rank = world.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
-  const std::vector<StudyCell> cells = expand_study(options.recipe, options.overrides);
-  std::vector<CellSetup> setups;
-  for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world.size()));
-  const std::vector<CellData> data = prepare_data(cells, setups);
-  require_comparable(cells, data);
+  const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
   const std::vector<std::size_t> chosen = chosen_cells(options, cells);
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
 
@@ -183,35 +204,78 @@ void run_study(const StudyOptions& options, Communicator& world) {
   compare_and_write(std::move(summary), finished, folder.root());
 }
 
+namespace {
+
+// The recipe that a cell ran by, without what may differ between seeds of one setting.
+std::string setting_of(const FinishedCell& cell) {
+  std::ifstream file(cell.folder / "recipe.yaml");
+  std::string setting;
+  for (std::string line; std::getline(file, line);) {
+    const bool may_differ = line.starts_with("name:") || line.starts_with("output:") || line.starts_with("seed:");
+    if (!may_differ) setting += line + "\n";
+  }
+  return setting;
+}
+
+// Makes `cell` of the run `run` fit beside `others`: a name of its own, and, where its recipe says otherwise than those
+// of cells with the same overrides, its folder as one more override, so that they do not pass for seeds of one setting.
+void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, const std::string& run) {
+  cell.variant = variant_name(cell.result);
+  json place;
+  for (const FinishedCell& other : others) {
+    if (other.variant != cell.variant) continue;
+    if (setting_of(cell) != setting_of(other)) {
+      if (place.is_null()) place = cell.folder.parent_path().parent_path().string();
+      continue;
+    }
+    if (number_at(cell.result, {"seed"}) == number_at(other.result, {"seed"})) {
+      throw InputError(fmt::format("{}: expected results that are not given twice, found those of {}: one setting and "
+                                   "seed; name one of the two folders",
+                                   cell.folder.string(), other.folder.string()));
+    }
+    place = at_path(other.result, {"overrides", "run"});
+    break;
+  }
+  if (place.is_string()) cell.result["overrides"]["run"] = place;
+  const std::string name = string_at(cell.result, {"name"});
+  const auto has_name = [&](const std::string& wanted) {
+    return std::any_of(others.begin(), others.end(),
+                       [&](const FinishedCell& other) { return string_at(other.result, {"name"}) == wanted; });
+  };
+  std::string unique = name;
+  if (has_name(unique)) unique = fmt::format("{}: {}", run, name);
+  for (int i = 2; has_name(unique); ++i) unique = fmt::format("{} ({}): {}", run, i, name);
+  cell.result["name"] = unique;
+}
+
+}  // namespace
+
 void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
   std::vector<json> summaries;
-  std::map<std::string, fs::path> folder_of;
+  std::vector<FinishedCell> all;
   for (const fs::path& run : runs) {
     json summary = read_summary(RunFolder(run).summary());
     std::vector<std::string> names;
     for (const json& cell : summary["cells"]) names.push_back(cell["name"]);
     std::vector<FinishedCell> finished = finished_cells(RunFolder(run));
+    if (finished.empty()) {
+      throw InputError(fmt::format("{}: expected a run with its cells, found none (a report alone?); name the run folders "
+                                   "that it was made from",
+                                   run.string()));
+    }
     order_cells(finished, names);
     summary["cells"] = json::array();
     for (FinishedCell& cell : finished) {
-      std::string name = cell.result["name"];
-      if (folder_of.count(name)) {
-        if (name == kPatterns) continue;  // the same for the same texts
-        name = summary["name"].get<std::string>() + ": " + name;
-        if (folder_of.count(name))
-          throw InputError(
-              fmt::format("{}: its cell {} was given before; name each run folder once", run.string(), name));
-        cell.result["name"] = name;
-      }
-      folder_of.emplace(name, cell.folder);
+      const bool is_baseline = string_at(cell.result, {"name"}) == kPatterns;
+      const auto is_same = [&](const FinishedCell& other) { return string_at(other.result, {"name"}) == kPatterns; };
+      if (is_baseline && std::any_of(all.begin(), all.end(), is_same)) continue;  // the same for the same texts
+      if (!is_baseline) fit_beside(cell, all, string_at(summary, {"name"}));
       summary["cells"].push_back(cell.result);
+      all.push_back(std::move(cell));
     }
     summaries.push_back(std::move(summary));
   }
-  json merged = merge_summaries(summaries);
-  std::vector<FinishedCell> cells;
-  for (const json& cell : merged["cells"]) cells.push_back({cell, folder_of.at(cell["name"].get<std::string>())});
-  compare_and_write(std::move(merged), cells, output);
+  compare_and_write(merge_summaries(summaries), all, output);
 }
 
 }  // namespace entune

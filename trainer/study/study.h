@@ -6,6 +6,9 @@
 #include <vector>
 
 #include "distributed/communicator.h"
+#include "trainer/recipe/load_recipe.h"
+#include "trainer/study/cell_data.h"
+#include "trainer/study/cell_setup.h"
 
 namespace entune {
 
@@ -16,6 +19,19 @@ struct StudyOptions {
   /// Runs this one (number from 0, or name) and leaves the others to other jobs.
   std::optional<std::string> only_cell = std::nullopt;
 };
+
+/// A recipe's study as it will run: its cells, their tokenizers, tasks and layouts, their texts, in the same order.
+struct PreparedStudy {
+  std::vector<StudyCell> cells;
+  std::vector<CellSetup> setups;
+  std::vector<CellData> data;
+};
+
+/// Checks all that can be checked before a weight is loaded: recipe, layout for `world_size` ranks, tokenizers, texts,
+/// that the cells can be compared, the headers of the weights, and that the output is a folder or absent. Throws
+/// InputError.
+PreparedStudy prepare_study(const std::filesystem::path& recipe, const std::vector<std::string>& overrides,
+                            std::int64_t world_size);
 
 /// Runs every cell of a recipe's study (one, without a study), then writes summary.json and report.html and prints the
 /// table. Collective over the world. Everything that can be refused is refused before the first weight is loaded.

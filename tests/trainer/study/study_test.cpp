@@ -143,9 +143,59 @@ TEST_F(Study, RefusesToOverwriteUnlessTold) {
   EXPECT_FALSE(summary()["cells"][0].contains("train"));
 }
 
+TEST_F(Study, LosesNothingThatItFindsInItsFolder) {
+  // Of a run that was cut off, and of somebody who used the folder.
+  const std::filesystem::path mine = run() / "cells" / "mine";
+  std::filesystem::create_directories(mine);
+  std::filesystem::permissions(run(), std::filesystem::perms(0755));
+  write_file(mine / "steps.jsonl", "{}\n");
+  const StudyOptions untrained = options("", {"training.method=none", "evaluation.baseline=none"});
+  EXPECT_THAT(input_error_of([&] { run_study(untrained, *self_); }), HasSubstr("unfinished run in cells/mine"));
+  EXPECT_TRUE(std::filesystem::exists(mine / "steps.jsonl"));
+  std::filesystem::remove(mine / "steps.jsonl");
+  run_study(untrained, *self_);  // an empty folder is nothing to lose
+  EXPECT_EQ(std::filesystem::status(run()).permissions(), std::filesystem::perms(0755));
+  write_file(folder_ / "file", "x");
+  EXPECT_THAT(input_error_of([&] { run_study(options("", {"output=" + (folder_ / "file").string()}), *self_); }),
+              HasSubstr("output: expected a folder"));
+}
+
+TEST_F(Study, RefusesWeightsThatCannotBeReadBeforeAnythingRuns) {
+  std::filesystem::resize_file(model() / "model.safetensors", 5);
+  EXPECT_THAT(input_error_of([&] { prepare_study(recipe(""), {}, 1); }), HasSubstr("model.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(run()));
+}
+
+TEST_F(Study, ReportTakesSeedsForSeedsAndOtherSettingsForOthers) {
+  const auto run_to = [&](const std::string& folder, std::vector<std::string> overrides) {
+    overrides.insert(overrides.end(), {"evaluation.baseline=none", "output=" + (folder_ / folder).string()});
+    run_study(options("study:\n  task.format: [xml]\n", overrides), *self_);
+    return folder_ / folder;
+  };
+  const auto first = run_to("first", {}), seed = run_to("seed", {"seed=2"});
+  const auto other = run_to("other", {"training.optimizer.lr=0.01"}), again = run_to("again", {});
+  write_report({first, seed, other}, run());
+  const json all = summary();
+  ASSERT_EQ(all["cells"].size(), 3u);
+  EXPECT_FALSE(all["cells"][1]["overrides"].contains("run")) << "another seed of the same setting";
+  EXPECT_EQ(all["cells"][2]["overrides"]["run"], other.string());
+  EXPECT_EQ(all["cells"][2]["name"], "tiny (2): format=xml");
+  EXPECT_EQ(all["comparisons"].size(), 2u) << "two seeds against one, in two readings";
+
+  for (const auto& twice : {first, again})
+    EXPECT_THAT(input_error_of([&] { write_report({first, twice}, run()); }), HasSubstr("given twice"));
+  EXPECT_THAT(input_error_of([&] { write_report({run()}, folder_ / "once more"); }), HasSubstr("expected a run"));
+  write_file(other / "cells/format=xml/cell.json", "{");
+  EXPECT_THAT(input_error_of([&] { write_report({other}, run()); }), HasSubstr("cell.json: expected"));
+}
+
 TEST_F(Study, CellsThatRanApartMergeIntoTheSameReport) {
   run_study(options(kTwoFormats), *self_);
   const json together = summary();
+  for (const char* name : {"1", "format=json"}) EXPECT_EQ(find_stored_cell(run(), name, {}).name, "format=json");
+  for (const char* name : {"", "2", "01"}) {
+    EXPECT_THAT(input_error_of([&] { find_stored_cell(run(), name, {}); }), HasSubstr("(format=json, format=xml)"));
+  }
   std::filesystem::remove_all(run());
   for (const int cell : {0, 1}) {
     StudyOptions one =
@@ -198,6 +248,9 @@ TEST_F(Study, ATrainedCellAnswersAsItDidInTheRun) {
               json::parse(json(prediction.answer).dump(-1, ' ', false, json::error_handler_t::replace)));
   }
   EXPECT_THAT(input_error_of([&] { load_trained_cell(run(), "nope", {}, *self_); }), HasSubstr("tiny"));
+  EXPECT_THAT(input_error_of([&] { load_trained_cell(run(), "", {"model.path=moved/away"}, *self_); }),
+              HasSubstr("found none at 'moved/away' (relative paths start at the current directory); start from where the "
+                        "training ran, or give --set model.path=DIR"));
 }
 
 TEST_F(Study, TheModelAsItIsStandsBesideTheTrainedOne) {
