@@ -131,6 +131,26 @@ std::int64_t read_kv_heads(const Fields& fields, const ModelFamily& family, std:
   return kv_heads;
 }
 
+void refuse_settings_of_layers(const Fields& fields, const std::string& name, const nlohmann::json& object) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object()) {
+      fields.fail(name + "." + key, "one setting for all layers: rotary settings by layer type are not supported",
+                  "an object");
+    }
+  }
+}
+
+/// What scales positions means nothing beside the type "default", which transformers' own files state without it.
+void refuse_scaling_without_type(const Fields& fields, const std::string& name, const nlohmann::json& object) {
+  for (const char* key :
+       {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", "attention_factor",
+        "beta_fast", "beta_slow", "short_factor", "long_factor", "mscale", "mscale_all_dim", "mrope_section"}) {
+    if (const auto* value = Fields::find_in(object, key)) {
+      fields.fail(name + "." + key, "no such field without a rope_type that uses it (linear or llama3)", shown(*value));
+    }
+  }
+}
+
 /// One object of rotary settings: transformers 4's rope_scaling or transformers 5's rope_parameters.
 RotaryScaling read_rope_scaling(const Fields& fields, const std::string& name, const nlohmann::json& object) {
   if (!object.is_object()) {
@@ -144,30 +164,34 @@ RotaryScaling read_rope_scaling(const Fields& fields, const std::string& name, c
     }
     return fields.positive(path, *value);
   };
+  refuse_settings_of_layers(fields, name, object);
+  const auto* type = Fields::find_in(object, "rope_type");
+  const char* type_key = type == nullptr ? "type" : "rope_type";  // the old and the new spelling
+  if (const auto* old_type = Fields::find_in(object, "type"); type == nullptr) {
+    type = old_type;
+  } else if (old_type != nullptr && *old_type != *type) {
+    fields.fail(name + ".type", fmt::format("the same as rope_type, {}", shown(*type)), shown(*old_type));
+  }
   RotaryScaling scaling;
-  for (const char* key : {"rope_type", "type"}) {  // the new and the old spelling
-    const auto* type = Fields::find_in(object, key);
-    if (type == nullptr || *type == "default") {
-      continue;
+  if (type == nullptr || *type == "default") {
+    refuse_scaling_without_type(fields, name, object);
+  } else if (*type == "linear") {
+    scaling.type = RotaryScaling::Type::linear;
+    scaling.factor = number("factor");
+  } else if (*type == "llama3") {
+    scaling.type = RotaryScaling::Type::llama3;
+    scaling.factor = number("factor");
+    scaling.low_frequency_factor = number("low_freq_factor");
+    scaling.high_frequency_factor = number("high_freq_factor");
+    scaling.original_positions = number("original_max_position_embeddings");
+    if (scaling.high_frequency_factor <= scaling.low_frequency_factor) {
+      fields.fail(name + ".high_freq_factor",
+                  fmt::format("a number above low_freq_factor, {}", scaling.low_frequency_factor),
+                  fmt::format("{}", scaling.high_frequency_factor));
     }
-    if (*type == "linear") {
-      scaling.type = RotaryScaling::Type::linear;
-      scaling.factor = number("factor");
-    } else if (*type == "llama3") {
-      scaling.type = RotaryScaling::Type::llama3;
-      scaling.factor = number("factor");
-      scaling.low_frequency_factor = number("low_freq_factor");
-      scaling.high_frequency_factor = number("high_freq_factor");
-      scaling.original_positions = number("original_max_position_embeddings");
-      if (scaling.high_frequency_factor <= scaling.low_frequency_factor) {
-        fields.fail(name + ".high_freq_factor",
-                    fmt::format("a number above low_freq_factor, {}", scaling.low_frequency_factor),
-                    fmt::format("{}", scaling.high_frequency_factor));
-      }
-    } else {
-      fields.fail(fmt::format("{}.{}", name, key),
-                  "default, linear or llama3: other scalings of rotary positions are not supported", shown(*type));
-    }
+  } else {
+    fields.fail(fmt::format("{}.{}", name, type_key),
+                "default, linear or llama3: other scalings of rotary positions are not supported", shown(*type));
   }
   if (const auto* partial = Fields::find_in(object, "partial_rotary_factor"); partial != nullptr && *partial != 1.0) {
     fields.fail(name + ".partial_rotary_factor", "1", shown(*partial));

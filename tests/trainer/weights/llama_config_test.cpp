@@ -126,6 +126,23 @@ TEST(LlamaConfig, RefusesByNameWhatIsNotSupported) {
     EXPECT_THAT(error_with("rope_parameters", {{"rope_type", type}}), HasSubstr("rope_parameters.rope_type"));
   }
   EXPECT_THAT(error_with("rope_parameters", {{"partial_rotary_factor", 0.5}}), HasSubstr("partial_rotary_factor"));
+  const json llama3 = {{"type", "linear"},       {"rope_type", "llama3"},   {"factor", 4.0},
+                       {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 8192}};
+  EXPECT_THAT(error_with("rope_scaling", llama3),
+              HasSubstr("rope_scaling.type: expected the same as rope_type, \"llama3\", found \"linear\""));
+  for (const char* key : {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
+    for (const json& type : {json(nullptr), json("default")}) {
+      EXPECT_THAT(error_with("rope_scaling", {{"type", type}, {key, 4.0}}),
+                  HasSubstr(fmt::format("rope_scaling.{}: expected no such field without a rope_type", key)));
+      EXPECT_THAT(error_with("rope_parameters", {{"rope_type", type}, {"rope_theta", 20000.0}, {key, 4.0}}),
+                  HasSubstr(fmt::format("rope_parameters.{}: expected no such field", key)));
+    }
+  }
+  EXPECT_THAT(error_with("rope_parameters", {{"full_attention", {{"rope_type", "linear"}, {"factor", 4.0}}},
+                                             {"sliding_attention", {{"rope_type", "default"}}}}),
+              HasSubstr("rope_parameters.full_attention: expected one setting for all layers"));
+  EXPECT_EQ(error_with("rope_scaling", {{"type", "linear"}, {"rope_type", "linear"}, {"factor", 4.0}}), "");
+  EXPECT_EQ(error_with("rope_parameters", {{"rope_theta", 20000.0}, {"rope_type", "default"}}), "");
   EXPECT_THAT(error_with("quantization_config", json::object()), HasSubstr("quantization_config"));
   EXPECT_EQ(error_with("rope_scaling", nullptr), "");
   EXPECT_EQ(error_with("attention_bias", false), "");
