@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -289,7 +290,9 @@ LlamaConfig read_llama_config(const std::filesystem::path& model_directory) {
   if (config.head_dim % 2 != 0) {
     fields.fail("head_dim", "an even number", fmt::format("{}", config.head_dim));
   }
-  config.max_position_embeddings = fields.size("max_position_embeddings").value_or(family.default_positions);
+  // Vicuna 16k states the positions before scaling in the one and after it in the other.
+  config.max_position_embeddings = std::max(fields.size("max_position_embeddings").value_or(family.default_positions),
+                                            fields.size("max_sequence_length").value_or(0));
   if (const auto* eps = fields.find("rms_norm_eps")) {
     config.rms_norm_eps = fields.positive("rms_norm_eps", *eps);
   } else {

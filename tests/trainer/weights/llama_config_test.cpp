@@ -166,6 +166,7 @@ TEST(LlamaConfig, RefusesWhatIsMissingOrImpossible) {
               HasSubstr("eos_token_id: expected a token id below the vocab_size 10, found 10"));
   EXPECT_THAT(error_with("eos_token_id", {2, "x"}), HasSubstr("eos_token_id"));
   EXPECT_THAT(error_with("tie_word_embeddings", "no"), HasSubstr("tie_word_embeddings"));
+  EXPECT_THAT(error_with("max_sequence_length", "long"), HasSubstr("max_sequence_length: expected an integer"));
 
   const TemporaryDirectory directory;
   const auto error = [&](const std::string& text) {
@@ -267,6 +268,45 @@ TEST(LlamaConfig, ScaledRotaryPositionsInBothSpellings) {
   config["rope_parameters"]["high_freq_factor"] = 1.0;
   EXPECT_THAT(input_error_of([&] { read(config); }),
               HasSubstr("rope_parameters.high_freq_factor: expected a number above low_freq_factor, 1, found 1"));
+}
+
+/// lmsys/vicuna-7b-v1.5-16k, as published.
+json vicuna_16k_json() {
+  return {{"_name_or_path", "vicuna-7b-v1.5-16k"},
+          {"architectures", {"LlamaForCausalLM"}},
+          {"bos_token_id", 1},
+          {"eos_token_id", 2},
+          {"hidden_act", "silu"},
+          {"hidden_size", 4096},
+          {"initializer_range", 0.02},
+          {"intermediate_size", 11008},
+          {"max_position_embeddings", 4096},
+          {"max_sequence_length", 16384},
+          {"model_type", "llama"},
+          {"num_attention_heads", 32},
+          {"num_hidden_layers", 32},
+          {"num_key_value_heads", 32},
+          {"pad_token_id", 0},
+          {"pretraining_tp", 1},
+          {"rms_norm_eps", 1e-05},
+          {"rope_scaling", {{"factor", 4.0}, {"type", "linear"}}},
+          {"tie_word_embeddings", false},
+          {"torch_dtype", "float16"},
+          {"transformers_version", "4.31.0"},
+          {"use_cache", true},
+          {"vocab_size", 32000}};
+}
+
+TEST(LlamaConfig, Vicuna16kHasAllItsPositions) {
+  json config = vicuna_16k_json();
+  const LlamaConfig vicuna = read(config);
+  EXPECT_EQ(vicuna.max_position_embeddings, 16384);
+  EXPECT_EQ(vicuna.rope_scaling, (RotaryScaling{.type = RotaryScaling::Type::linear, .factor = 4.0}));
+  const TemporaryDirectory directory;
+  write_llama_config(directory.path(), vicuna, at::kHalf);
+  EXPECT_EQ(read_llama_config(directory.path()), vicuna);
+  config["max_sequence_length"] = 2048;
+  EXPECT_EQ(read(config).max_position_embeddings, 4096);
 }
 
 TEST(LlamaConfig, WhatIsWrittenReadsBackEqual) {
