@@ -8,6 +8,7 @@
 #include "data/input_error.h"
 #include "trainer/study/chat_family.h"
 #include "trainer/telemetry/progress.h"
+#include "trainer/weights/config_field_names.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/presets.h"
 
@@ -94,8 +95,10 @@ std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& 
   } else if (options.lora) {
     model->initialize_lora(recipe.seed);
   }
-  if (!is_random)
+  if (!is_random) {
+    if (shown) warn_of_unknown_config_fields(recipe.model.path);
     load_hugging_face_weights(recipe.model.path, *model, byte_progress("loading " + recipe.model.path, shown));
+  }
   return model;
 }
 

@@ -116,6 +116,16 @@ void refuse_unsupported(const Fields& fields) {
   if (fields.find("quantization_config") != nullptr) {
     fields.fail("quantization_config", "no such field: a directory that is not quantized", "one");
   }
+  if (fields.flag("rope_interleaved", false)) {
+    fields.fail("rope_interleaved", "false: interleaved rotary positions are not supported", "true");
+  }
+  for (const char* field : {"attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "logits_scaling",
+                            "dual_chunk_attention_config", "embedding_multiplier", "residual_multiplier",
+                            "attention_multiplier", "query_pre_attn_scalar"}) {
+    if (const auto* value = fields.find(field)) {
+      fields.fail(field, "no such field: a model that computes so is not supported", shown(*value));
+    }
+  }
   if (const auto* partial = fields.find("partial_rotary_factor"); partial != nullptr && *partial != 1.0) {
     fields.fail("partial_rotary_factor", "1", shown(*partial));
   }
@@ -233,15 +243,15 @@ void read_rotary(const Fields& fields, LlamaConfig& config) {
 /// The window of every layer, or none. Qwen's switch leaves the first max_window_layers without one.
 std::optional<std::int64_t> read_sliding_window(const Fields& fields, const LlamaConfig& config) {
   constexpr std::int64_t kDefaultWindow = 4096, kDefaultFullLayers = 28;  // transformers' classes
+  const auto* layers = fields.find("max_window_layers");
+  if (layers != nullptr && (!layers->is_number_unsigned() || layers->get<std::uint64_t>() > kMaxSize)) {
+    fields.fail("max_window_layers", fmt::format("a number of layers, 0 to {}", kMaxSize), shown(*layers));
+  }
   std::optional<std::int64_t> window;
   if (config.model_type == "mistral") {
     window = fields.states("sliding_window") ? fields.size("sliding_window") : kDefaultWindow;
   } else if (config.model_type != "llama" && fields.flag("use_sliding_window", false)) {
     window = fields.states("sliding_window") ? fields.size("sliding_window") : kDefaultWindow;
-    const auto* layers = fields.find("max_window_layers");
-    if (layers != nullptr && !layers->is_number_unsigned()) {
-      fields.fail("max_window_layers", "a number of layers", shown(*layers));
-    }
     const std::int64_t full = layers == nullptr ? kDefaultFullLayers : layers->get<std::int64_t>();
     if (window && full >= config.num_layers) {
       window.reset();
@@ -253,6 +263,10 @@ std::optional<std::int64_t> read_sliding_window(const Fields& fields, const Llam
     }
   }
   if (const auto* types = fields.find("layer_types"); types != nullptr) {
+    if (!types->is_array() || types->size() != static_cast<std::size_t>(config.num_layers)) {
+      fields.fail("layer_types", fmt::format("an array of {} strings (num_hidden_layers)", config.num_layers),
+                  types->is_array() ? fmt::format("{}", types->size()) : shown(*types));
+    }
     const char* expected = window ? "sliding_attention" : "full_attention";
     for (const auto& type : *types) {
       if (type != expected) {

@@ -7,6 +7,7 @@
 
 #include "data/input_error.h"
 #include "tests/support/temporary_directory.h"
+#include "trainer/weights/config_field_names.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/presets.h"
 
@@ -144,6 +145,13 @@ TEST(LlamaConfig, RefusesByNameWhatIsNotSupported) {
   EXPECT_EQ(error_with("rope_scaling", {{"type", "linear"}, {"rope_type", "linear"}, {"factor", 4.0}}), "");
   EXPECT_EQ(error_with("rope_parameters", {{"rope_theta", 20000.0}, {"rope_type", "default"}}), "");
   EXPECT_THAT(error_with("quantization_config", json::object()), HasSubstr("quantization_config"));
+  for (const char* field : {"attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "logits_scaling",
+                            "dual_chunk_attention_config", "embedding_multiplier", "residual_multiplier",
+                            "attention_multiplier", "query_pre_attn_scalar"}) {
+    EXPECT_THAT(error_with(field, 0.5), HasSubstr(fmt::format("{}: expected no such field", field)));
+    EXPECT_EQ(error_with(field, nullptr), "");
+  }
+  EXPECT_THAT(error_with("rope_interleaved", true), HasSubstr("rope_interleaved: expected false"));
   EXPECT_EQ(error_with("rope_scaling", nullptr), "");
   EXPECT_EQ(error_with("attention_bias", false), "");
 }
@@ -167,6 +175,14 @@ TEST(LlamaConfig, RefusesWhatIsMissingOrImpossible) {
   EXPECT_THAT(error_with("eos_token_id", {2, "x"}), HasSubstr("eos_token_id"));
   EXPECT_THAT(error_with("tie_word_embeddings", "no"), HasSubstr("tie_word_embeddings"));
   EXPECT_THAT(error_with("max_sequence_length", "long"), HasSubstr("max_sequence_length: expected an integer"));
+  for (const json& layers : {json(-1), json("28"), json(1.5)}) {
+    EXPECT_THAT(error_with("max_window_layers", layers), HasSubstr("max_window_layers: expected a number of layers"));
+  }
+  EXPECT_THAT(error_with("layer_types", "full_attention"),
+              HasSubstr("layer_types: expected an array of 2 strings (num_hidden_layers), found \"full_attention\""));
+  EXPECT_THAT(error_with("layer_types", {"full_attention"}),
+              HasSubstr("layer_types: expected an array of 2 strings (num_hidden_layers), found 1"));
+  EXPECT_THAT(error_with("layer_types", {"full_attention", 1}), HasSubstr("layer_types: expected full_attention"));
 
   const TemporaryDirectory directory;
   const auto error = [&](const std::string& text) {
@@ -307,6 +323,31 @@ TEST(LlamaConfig, Vicuna16kHasAllItsPositions) {
   EXPECT_EQ(read_llama_config(directory.path()), vicuna);
   config["max_sequence_length"] = 2048;
   EXPECT_EQ(read(config).max_position_embeddings, 4096);
+}
+
+TEST(LlamaConfig, NamesTheFieldsThatItDoesNotKnow) {
+  const TemporaryDirectory directory;
+  json config = vicuna_16k_json();
+  const auto unknown = [&] {
+    test::write_file(directory / "config.json", config.dump());
+    return unknown_config_fields(directory.path());
+  };
+  EXPECT_THAT(unknown(), ::testing::IsEmpty());
+  config["num_local_experts"] = 8;
+  config["a\nb"] = nullptr;
+  EXPECT_THAT(unknown(), ::testing::ElementsAre("\"a\\nb\"", "\"num_local_experts\""));
+  const auto warning = [&] {
+    testing::internal::CaptureStderr();
+    warn_of_unknown_config_fields(directory.path());
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(warning(), HasSubstr("config.json: fields that Entune does not know and leaves aside: "
+                                   "\"a\\nb\", \"num_local_experts\"; if one"));
+  EXPECT_EQ(warning(), "") << "once for a directory";
+  for (const std::string& name : preset_names()) {
+    write_llama_config(directory.path(), *preset_config(name), at::kBFloat16);
+    EXPECT_THAT(unknown_config_fields(directory.path()), ::testing::IsEmpty()) << name;
+  }
 }
 
 TEST(LlamaConfig, WhatIsWrittenReadsBackEqual) {
