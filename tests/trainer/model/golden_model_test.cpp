@@ -138,40 +138,62 @@ TEST_P(GoldenModel, GreedyAnswersAreTransformers) {
 /// Squared error over squared size, of all pairs together.
 class SquaredError {
  public:
-  void add(const at::Tensor& actual, const at::Tensor& expected) {
-    const at::Tensor wide = expected.to(at::kDouble);
-    error_ += (actual.detach().to(at::kDouble) - wide).square().sum().item<double>();
-    size_ += wide.square().sum().item<double>();
+  /// Of tensors that every rank holds whole.
+  void add(const at::Tensor& actual, const at::Tensor& expected) { sums_ += sums(actual, expected); }
+  /// Of this rank's parts; all ranks' together where they are parts.
+  void add_part(const at::Tensor& actual, const at::Tensor& expected, const Shard& shard, Communicator& axis) {
+    at::Tensor squares = sums(actual, expected);
+    if (shard.dim >= 0) axis.all_reduce(squares, ReduceOp::sum);
+    sums_ += squares;
   }
-  double normalized() const { return error_ / size_; }
+  double normalized() const { return sums_[0].item<double>() / sums_[1].item<double>(); }
 
  private:
-  double error_ = 0.0, size_ = 0.0;
+  static at::Tensor sums(const at::Tensor& actual, const at::Tensor& expected) {
+    EXPECT_EQ(actual.sizes(), expected.sizes());
+    const at::Tensor wide = expected.to(at::kDouble);
+    return at::stack({(actual.detach().to(at::kDouble) - wide).square().sum(), wide.square().sum()});
+  }
+
+  at::Tensor sums_ = at::zeros({2}, at::kDouble);
 };
 
-/// In bfloat16 the squared distance from the float32 values, over their squared size, is at most 2e-3 for logits and 1e-2
-/// for all gradients together, or twice that of transformers in bfloat16 where that is more (it has 1e-4 to 1e-3 and 4e-4
-/// to 2e-2 here; ours is 0.1 to 1.8 times that, once 4.5 times, with a median below 1).
+/// In bfloat16 the squared distance from the float32 values, over their squared size, is at most 2e-3 for logits and
+/// 1e-2 for all gradients together, or twice that of transformers in bfloat16 where that is more (it has 1e-4 to 1e-3
+/// and 4e-4 to 2e-2 here; ours is 0.1 to 1.8 times that, once 4.5 times, with a median below 1). With adapters PEFT in
+/// bfloat16 is the measure, and the floor for gradients is 5e-2: with these weights and three other sets it has 7e-4 to
+/// 4e-2, once 0.4; ours is at most 4.8 times that.
 TEST_P(GoldenModel, Bfloat16IsAsNearAsTransformers) {
-  const at::Tensor theirs = golden("bfloat16_nmse");
-  const double logits_bound = std::max(2e-3, 2.0 * theirs[0].item<double>()),
-               gradients_bound = std::max(1e-2, 2.0 * theirs[1].item<double>());
-  test::spawn_ranks(1, [&](Communicator& axis) {
-    ModelOptions options = test::full_training();
+  const auto check_near = [&](ModelOptions options, const std::string& prefix, double gradients_floor,
+                              Communicator& axis) {
+    const at::Tensor theirs = golden(prefix + "bfloat16_nmse");
+    const double logits_bound = std::max(2e-3, 2.0 * theirs[0].item<double>()),
+                 gradients_bound = std::max(gradients_floor, 2.0 * theirs[1].item<double>());
     options.dtype = at::kBFloat16;
     const std::unique_ptr<DecoderModel> model = load(options, axis);
     for (const std::int64_t shared : {std::int64_t{0}, kShared}) {
+      SCOPED_TRACE(testing::Message() << prefix << "rank " << axis.rank() << " of " << axis.size() << ", prefix "
+                                      << shared);
       const PackedBatch batch = test::pack(sequences_, shared, supervised_, 0.0F);
       SquaredError logits, gradients;
       for (std::size_t b = 0; b < sequences_.size(); ++b)
-        logits.add(model->logits(batch, rows_of(batch, b)), golden("logits." + std::to_string(b)));
-      for (const auto& [name, gradient] : test::run(*model, {batch}).gradients)
-        gradients.add(gradient, golden("grad." + name));
-      EXPECT_LT(logits.normalized(), logits_bound) << "prefix " << shared;
-      EXPECT_LT(gradients.normalized(), gradients_bound) << "prefix " << shared;
+        logits.add(model->logits(batch, rows_of(batch, b)), golden(prefix + "logits." + std::to_string(b)));
+      const test::LossAndGradients result = run(*model, batch, axis);
+      for (const Parameter& p : model->parameters()) {
+        if (!p.value.requires_grad()) continue;
+        gradients.add_part(result.gradients.at(p.name), golden(prefix + "grad." + p.name, p.shard), p.shard, axis);
+      }
+      EXPECT_LT(logits.normalized(), logits_bound);
+      EXPECT_LT(gradients.normalized(), gradients_bound);
       EXPECT_GT(logits.normalized(), 0.0);
     }
-  });
+  };
+  for (const int ranks : kTensorSizes) {
+    test::spawn_ranks(ranks, [&](Communicator& axis) {
+      check_near(test::full_training(), "", 1e-2, axis);
+      check_near(test::lora_training(), "lora_", 5e-2, axis);
+    });
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenModel, testing::ValuesIn(test::golden_models(ENTUNE_SOURCE_DIR)),

@@ -11,6 +11,7 @@ Each case is a Hugging Face directory (config.json, model.safetensors) and golde
   lora.NAME, lora_loss, lora_logits.0, ...      the same with adapters (rank 3, alpha 6, B random) on all linear layers; lora_grad.NAME
   greedy.0, greedy.1       the ten most likely tokens after each sequence, one after the other
   bfloat16_nmse            of transformers in bfloat16 against the above: |x - y|^2 / |y|^2 of the logits, and of all gradients together
+  lora_bfloat16_nmse       the same with adapters, these in bfloat16 too, and of their gradients
 
 Heads, key/value heads and the intermediate size divide by 4, so that each model splits over 1, 2 and 4 ranks; the vocabulary does not.
 """
@@ -122,13 +123,17 @@ def make(case, folder, seed):
     with torch.no_grad():
         for p in trained.values():
             p.normal_(0, 0.2)
+    low = copy.deepcopy(adapted).to(torch.bfloat16)
     loss, logits = losses(adapted, sequences)
     golden["lora_loss"] = loss.reshape(1)
     golden |= {f"lora_logits.{i}": x for i, x in enumerate(logits)}
     golden |= {f"lora.{plain(n)}": p.detach().clone() for n, p in trained.items()}
     golden |= {f"lora_grad.{plain(n)}": p.grad.clone() for n, p in trained.items()}
+    _, low_logits = losses(low, sequences)
+    low_grads = [p.grad for p in low.parameters() if p.requires_grad]
+    golden["lora_bfloat16_nmse"] = torch.stack([nmse(low_logits, logits), nmse(low_grads, (p.grad for p in trained.values()))]).float()
     save_file({k: v.contiguous() for k, v in golden.items()}, folder / "golden.safetensors")
-    return golden["bfloat16_nmse"].tolist()
+    return golden["bfloat16_nmse"].tolist() + golden["lora_bfloat16_nmse"].tolist()
 
 
 out, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
