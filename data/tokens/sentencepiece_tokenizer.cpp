@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
@@ -68,6 +69,15 @@ std::map<std::int64_t, std::pair<std::string, bool>> read_added_tokens(const std
         directory.string()));
   }
   return added;
+}
+
+/// vocab_size of the model's config.json; no limit where there is none (read_llama_config refuses what is wrong).
+std::int64_t read_vocab_size(const std::filesystem::path& directory) {
+  constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+  const std::optional<json> config = read_json(directory / "config.json");
+  if (!config || !config->is_object()) return kNoLimit;
+  const auto size = config->find("vocab_size");
+  return size != config->end() && size->is_number_integer() ? size->get<std::int64_t>() : kNoLimit;
 }
 
 class SentencePieceTokenizer : public Tokenizer {
@@ -177,11 +187,14 @@ class SentencePieceTokenizer : public Tokenizer {
              fmt::format("{} missing", num_missing));
   }
 
-  /// Tokens that the directory adds behind the sentencepiece vocabulary.
+  /// Tokens that the directory adds behind the sentencepiece vocabulary. Special ones for which the model has no row
+  /// are left out (CodeLlama-34B adds four to a vocab_size that the sentencepiece model fills): text never gives them.
   void add_tokens(const std::filesystem::path& directory) {
+    const std::int64_t vocab_size = read_vocab_size(directory);
     for (const auto& [id, token] : read_added_tokens(directory)) {
       const auto size = static_cast<std::int64_t>(pieces_.size());
       if (id < size) continue;  // names a piece of the model
+      if (token.second && id >= vocab_size) continue;
       if (id > size) refuse(fmt::format("added tokens to follow on id {}", size - 1), fmt::format("id {}", id));
       if (!token.second)
         refuse(fmt::format("special tokens alone behind id {}", processor_.GetPieceSize() - 1),

@@ -8,7 +8,7 @@
 namespace entune {
 
 /// The sentencepiece model `directory`/tokenizer.model, and the control tokens that tokenizer_config.json or
-/// added_tokens.json put behind its vocabulary. Throws InputError for a damaged file, for a model that changes text (a
+/// added_tokens.json put behind its vocabulary, below the vocab_size of config.json if there is one. Throws InputError for a damaged file, for a model that changes text (a
 /// normalizer, no byte pieces), and for added tokens that are not special.
 ///
 /// decode(encode(x)) == x for every valid UTF-8 text. Two things that sentencepiece alone does otherwise: U+2581, its

@@ -320,6 +320,30 @@ TEST(SentencePieceTokenizer, RefusesDamagedModelsAndPlainAddedTokens) {
   EXPECT_THROW(load_tokenizer(folder.path()), InputError);
 }
 
+TEST(SentencePieceTokenizer, LeavesOutSpecialTokensThatTheModelHasNoRowFor) {
+  const Folder folder;
+  fs::copy_file(kFixtures / "llama/tokenizer.model", folder.path() / "tokenizer.model");
+  const std::int64_t size = load_tokenizer(folder.path())->vocab_size();
+  const auto load = [&](std::int64_t vocab_size) {
+    folder.write("config.json", json{{"model_type", "llama"}, {"vocab_size", vocab_size}}.dump());
+    return load_tokenizer(folder.path());
+  };
+  json infill;  // CodeLlama's
+  for (const char* mark : {"\xE2\x96\x81<PRE>", "\xE2\x96\x81<MID>", "\xE2\x96\x81<SUF>", "\xE2\x96\x81<EOT>"})
+    infill[mark] = size + static_cast<std::int64_t>(infill.size());
+  folder.write("added_tokens.json", infill.dump());
+  EXPECT_EQ(load(size)->vocab_size(), size);
+  EXPECT_EQ(load(size)->control_id("\xE2\x96\x81<PRE>"), std::nullopt);
+  EXPECT_EQ(load(size + 3)->vocab_size(), size + 3);
+  EXPECT_EQ(load(size + 4)->control_id("\xE2\x96\x81<EOT>"), size + 3);
+  EXPECT_EQ(load(size - 1)->vocab_size(), size) << "the sentencepiece model's own pieces stay, for the model to refuse";
+
+  folder.write(
+      "tokenizer_config.json",
+      json{{"added_tokens_decoder", {{std::to_string(size), {{"content", "word"}, {"special", false}}}}}}.dump());
+  EXPECT_THROW(load(size), InputError) << "a plain token is one that text can give";
+}
+
 TEST(SentencePieceTokenizer, RealMistralModel) {
   const fs::path directory = kSource.parent_path() / "shared/data/tokenizers/mistral-7b-instruct-v0.2";
   if (!fs::exists(directory / "tokenizer.model")) GTEST_SKIP() << "missing: " << directory;
