@@ -14,12 +14,16 @@ namespace {
 constexpr std::string_view kHead = "lm_head.weight";
 constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
 
-/// A tied head may be stored a second time, as long as it is the embedding.
-void check_tied_head(const ModelFiles& files) {
+/// A tied head may be stored a second time, as long as it is the embedding. Each rank looks at the rows that it keeps.
+void check_tied_head(const ModelFiles& files, const std::vector<Parameter>& parameters) {
+  Shard rows;
+  for (const auto& parameter : parameters) {
+    if (parameter.name == kEmbedding) rows = parameter.shard;
+  }
   const auto head = files.tensors().find(std::string(kHead));
   const auto embedding = files.tensors().find(std::string(kEmbedding));
   if (head != files.tensors().end() && embedding != files.tensors().end() &&
-      !head->second->equal(head->first, *embedding->second, embedding->first)) {
+      !head->second->equal(head->first, *embedding->second, embedding->first, rows)) {
     throw InputError(fmt::format(
         "{}: tensor '{}': expected the embedding's values (config.json says tie_word_embeddings), found others; set "
         "tie_word_embeddings to false",
@@ -59,7 +63,7 @@ void load_hugging_face_weights(const std::filesystem::path& model_directory, Dec
   const bool tied = model.config().tie_word_embeddings;
   check_names_and_shapes(files, model.parameters(), tied);
   if (tied) {
-    check_tied_head(files);
+    check_tied_head(files, model.parameters());
   }
   std::int64_t all_bytes = 0;
   for (const auto& parameter : model.parameters()) {

@@ -169,18 +169,23 @@ void SafetensorsReader::read(const std::string& name, const Shard& shard, at::Te
   }
 }
 
-bool SafetensorsReader::equal(const std::string& name, const SafetensorsReader& other,
-                              const std::string& other_name) const {
+bool SafetensorsReader::equal(const std::string& name, const SafetensorsReader& other, const std::string& other_name,
+                              const Shard& shard) const {
   const SafetensorsEntry& mine = entry(name);
   const SafetensorsEntry& theirs = other.entry(other_name);
   if (mine.dtype != theirs.dtype || mine.shape != theirs.shape) {
     return false;
   }
+  TORCH_CHECK(shard.dim < 1, "tensors are compared by rows");
+  const Extent extent = extent_of(mine.shape, shard);
+  const auto row_bytes = static_cast<std::uint64_t>(extent.columns) * safetensors_element_bytes(mine.dtype);
+  const std::uint64_t begin = static_cast<std::uint64_t>(extent.row_begin) * row_bytes,
+                      end = static_cast<std::uint64_t>(extent.row_end) * row_bytes;
   std::vector<char> a(kPieceBytes), b(kPieceBytes);
-  for (std::uint64_t done = 0; done < mine.end - mine.begin; done += kPieceBytes) {
-    const std::size_t num_bytes = std::min<std::uint64_t>(kPieceBytes, mine.end - mine.begin - done);
-    file_.read_at(data_begin_ + mine.begin + done, a.data(), num_bytes);
-    other.file_.read_at(other.data_begin_ + theirs.begin + done, b.data(), num_bytes);
+  for (std::uint64_t at = begin; at < end; at += kPieceBytes) {
+    const std::size_t num_bytes = std::min<std::uint64_t>(kPieceBytes, end - at);
+    file_.read_at(data_begin_ + mine.begin + at, a.data(), num_bytes);
+    other.file_.read_at(other.data_begin_ + theirs.begin + at, b.data(), num_bytes);
     if (std::memcmp(a.data(), b.data(), num_bytes) != 0) {
       return false;
     }

@@ -34,8 +34,10 @@ class SafetensorsReader {
   /// absent, of another dtype or of another shape.
   void read(const std::string& name, const Shard& shard, at::Tensor destination, const BytesRead& progress = {}) const;
 
-  /// True if both tensors have the same dtype, shape and bytes.
-  bool equal(const std::string& name, const SafetensorsReader& other, const std::string& other_name) const;
+  /// True if both tensors have the same dtype and shape, and the same bytes in the rows that `shard` (of dim 0, or
+  /// whole) keeps; others are not read.
+  bool equal(const std::string& name, const SafetensorsReader& other, const std::string& other_name,
+             const Shard& shard = {}) const;
 
  private:
   const SafetensorsEntry& entry(const std::string& name) const;

@@ -213,6 +213,25 @@ TEST(LoadHuggingFace, ATiedHeadMayBeStoredTwiceIfItIsTheEmbedding) {
   EXPECT_THAT(load_error(directory.path(), config), HasSubstr("'lm_head.weight': expected the embedding's values"));
 }
 
+TEST(LoadHuggingFace, EachRankComparesATiedHeadInItsRowsAlone) {
+  const TemporaryDirectory directory;
+  LlamaConfig config = tiny_config();
+  config.tie_word_embeddings = true;
+  Tensors weights = random_weights(config, at::kFloat);
+  weights["lm_head.weight"] = weights.at("model.embed_tokens.weight").clone();
+  for (const std::int64_t row : {0, 5, 6, 10}) {  // rank 0 of 2 holds six of the eleven rows
+    weights["lm_head.weight"][row] += 1;
+    write_weights(directory / "model.safetensors", weights);
+    weights["lm_head.weight"][row] = weights.at("model.embed_tokens.weight")[row];
+    test::spawn_ranks(2, [&](Communicator& axis) {
+      DecoderModel model(config, full_options(), axis);
+      const std::string error = input_error_of([&] { load_hugging_face_weights(directory.path(), model); });
+      EXPECT_EQ(error.empty(), axis.rank() != (row < 6 ? 0 : 1))
+          << "row " << row << ", rank " << axis.rank() << ": " << error;
+    });
+  }
+}
+
 TEST(SaveHuggingFace, WhatIsSavedLoadsBitEqualWhateverTheRanks) {
   for (const auto& [config, dtype] : {std::pair(tiny_configs()[0], at::kFloat), std::pair(tiny_configs()[0], at::kBFloat16),
                                       std::pair(tiny_configs()[1], at::kFloat), std::pair(tiny_configs()[2], at::kFloat)}) {
