@@ -28,13 +28,18 @@ struct Arguments {
 };
 
 // The cell's own side of the study's split: all cells together decide what is left out before it.
-std::vector<Example> split_of_run(const Arguments& arguments, const TrainedCell& cell) {
+std::vector<Example> split_of_run(const Arguments& arguments, const StoredCell& cell) {
   std::vector<StudyCell> cells =
       expand_study(std::filesystem::path(arguments.run) / "recipe.yaml", {}, {.check_files = false});
+  const std::string trained_on =
+      load_recipe(cell.directory / "recipe.yaml", {}, {.check_files = false}).recipe.model.path;
   std::vector<CellSetup> setups;
   for (StudyCell& each : cells) {
-    each.loaded.recipe.model.adapter = "none";  // no text depends on it, and it may be gone since the run
-    setups.push_back(set_up_cell(each.loaded.recipe, each.loaded.recipe.parallel.tensor));
+    Recipe& recipe = each.loaded.recipe;
+    recipe.model.adapter = "none";  // no text depends on it, and it may be gone since the run
+    if (recipe.model.path == trained_on) recipe.model.path = cell.loaded.recipe.model.path;  // as --set says
+    require_model_directory(recipe);
+    setups.push_back(set_up_cell(recipe, recipe.parallel.tensor));
   }
   const std::vector<CellData> data = prepare_data(cells, setups, /*of_finished_run=*/true);
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -44,8 +49,16 @@ std::vector<Example> split_of_run(const Arguments& arguments, const TrainedCell&
                                arguments.run, cell.name));
 }
 
-std::vector<Example> texts_to_answer(const Arguments& arguments, const TrainedCell& cell) {
-  if (arguments.data.path.empty()) return split_of_run(arguments, cell);
+std::vector<Example> texts_to_answer(const Arguments& arguments, const StoredCell& cell) {
+  if (arguments.data.path.empty()) {
+    std::vector<Example> examples = split_of_run(arguments, cell);
+    if (examples.empty()) {
+      throw InputError(fmt::format("--split {}: expected texts to answer, found none on that side of the run's data; "
+                                   "name another side, or a data set with --data",
+                                   arguments.split));
+    }
+    return examples;
+  }
   std::int64_t num_skipped = 0;
   std::vector<Example> examples = read_data_file(arguments.data, cell.loaded.recipe, num_skipped);
   if (num_skipped > 0) fmt::print(stderr, "{}: {} bad samples left out\n", arguments.data.path, num_skipped);
@@ -53,9 +66,10 @@ std::vector<Example> texts_to_answer(const Arguments& arguments, const TrainedCe
 }
 
 void run_evaluate(const Arguments& arguments, Communicator& world) {
-  TrainedCell cell = load_trained_cell(arguments.run, arguments.cell, arguments.overrides, world);
+  const StoredCell stored = find_stored_cell(arguments.run, arguments.cell, arguments.overrides);
+  const std::vector<Example> examples = texts_to_answer(arguments, stored);  // before the long read of the weights
+  TrainedCell cell = load_trained_cell(stored, world);
   const Recipe& recipe = cell.loaded.recipe;
-  const std::vector<Example> examples = texts_to_answer(arguments, cell);
   const EvaluationResult answered = evaluate(*cell.model, *cell.setup.task, examples, *cell.mesh,
                                              {.generation = recipe.generation.options,
                                               .budget = cell.budget,
@@ -82,16 +96,17 @@ void add_evaluate(CLI::App& app, CommandContext& context) {
   CLI::App* command =
       app.add_subcommand("evaluate", "Let a trained run answer a split, or another data set, and score it");
   command->add_option("run", arguments->run, "Run folder (runs/<name>)")->required()->type_name("DIR");
-  command->add_option("--cell", arguments->cell, "Cell of the run, as in its report (not needed where there is one)");
+  command->add_option("--cell", arguments->cell, "Cell of the run: name as in its report, or number from 0 (not needed where there is one)");
   command->add_option("--set", arguments->overrides, "Values that replace the run's recipe: parallel.tensor=2")
       ->type_name("KEY=VALUE");
-  command->add_option("--split", arguments->split, "train, validation or test of the run's data")
-      ->check(CLI::IsMember({"train", "validation", "test"}))
-      ->capture_default_str();
+  CLI::Option* split = command->add_option("--split", arguments->split, "train, validation or test of the run's data")
+                           ->check(CLI::IsMember({"train", "validation", "test"}))
+                           ->capture_default_str();
   CLI::Option* data = command
                           ->add_option("--data", arguments->data.path,
                                        "Another data set to answer instead (JSONL, Presidio JSON or CoNLL)")
-                          ->type_name("FILE");
+                          ->type_name("FILE")
+                          ->excludes(split);
   command->add_option("--reader", arguments->data.reader, "How to read it: auto (by its suffix), jsonl, presidio or conll")
       ->check(CLI::IsMember({"auto", "jsonl", "presidio", "conll"}))
       ->needs(data)

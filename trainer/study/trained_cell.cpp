@@ -34,10 +34,20 @@ std::vector<std::string> answering_cells(const fs::path& run) {
 std::string choose_cell(const fs::path& run, const std::string& name) {
   const std::vector<std::string> names = answering_cells(run);
   if (name.empty() && names.size() == 1) return names.front();
-  const std::string folder = RunFolder(run).cell(name).filename();
-  if (!name.empty() && std::find(names.begin(), names.end(), folder) != names.end()) return folder;
-  throw InputError(fmt::format("{}: expected --cell to name one of its finished cells ({}), found '{}'", run.string(),
-                               fmt::join(names, ", "), name));
+  const auto folder_of = [&](const std::string& cell) { return RunFolder(run).cell(cell).filename().string(); };
+  const auto is_there = [&](const std::string& folder) {
+    return std::find(names.begin(), names.end(), folder) != names.end();
+  };
+  if (!name.empty() && is_there(folder_of(name))) return folder_of(name);
+  if (!name.empty() && name.find_first_not_of("0123456789") == std::string::npos && fs::exists(run / "recipe.yaml")) {
+    const std::vector<StudyCell> cells = expand_study(run / "recipe.yaml", {}, {.check_files = false});
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (name == std::to_string(i) && is_there(folder_of(cells[i].name))) return folder_of(cells[i].name);
+    }
+  }
+  throw InputError(fmt::format("{}: expected --cell to name one of its finished cells ({}) or to give its number in the "
+                               "run's recipe, from 0; found '{}'",
+                               run.string(), fmt::join(names, ", "), name));
 }
 
 // Full fine-tuning left a model of its own, which was not made at random, whatever it began from. A merged export
@@ -83,6 +93,14 @@ StoredCell find_stored_cell(const fs::path& run, const std::string& name, const 
   return cell;
 }
 
+void require_model_directory(const Recipe& recipe) {
+  if (fs::is_directory(recipe.model.path)) return;
+  throw InputError(
+      fmt::format("model.path: expected a Hugging Face directory, found none at '{}' (relative paths start at the current "
+                  "directory); start from where the training ran, or give --set model.path=DIR",
+                  recipe.model.path));
+}
+
 TrainedCell load_trained_cell(const StoredCell& stored, Communicator& world) {
   TrainedCell cell;
   cell.name = stored.name;
@@ -90,6 +108,7 @@ TrainedCell load_trained_cell(const StoredCell& stored, Communicator& world) {
   cell.budget = stored.budget;
   Recipe& recipe = cell.loaded.recipe;
   use_trained_weights(recipe, stored.directory);
+  require_model_directory(recipe);
   cell.setup = set_up_cell(recipe, world.size());
   cell.mesh = make_mesh(recipe, world);
   cell.model = load_model(recipe, cell.setup, *cell.mesh, world.rank() == 0);

@@ -18,14 +18,17 @@ struct StoredCell {
   AnswerBudget budget;
 };
 
-/// The cell `name` of the run folder `run`, or its only one if `name` is empty. Overrides apply to its recipe
-/// ("parallel.tensor=2"). Throws InputError listing the cells there are.
+/// The cell `name` (or number, in the order of the run's recipe from 0) of the run folder `run`, or its only one if
+/// `name` is empty. Overrides apply to its recipe ("parallel.tensor=2"). Throws InputError listing the cells there are.
 StoredCell find_stored_cell(const std::filesystem::path& run, const std::string& name,
                             const std::vector<std::string>& overrides);
 
 /// Where training left what it trained: adapter/ or model/ of the cell's directory. Throws InputError if it is not
 /// there.
 std::filesystem::path trained_weights(const Recipe& recipe, const std::filesystem::path& directory);
+
+/// Throws InputError that says how to name another directory if there is none at the recipe's model.path.
+void require_model_directory(const Recipe& recipe);
 
 /// A cell of a finished run, ready to answer.
 struct TrainedCell {
