@@ -8,6 +8,7 @@
 
 #include "data/input_error.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/count_check.h"
 #include "trainer/commands/recipe_arguments.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
@@ -128,7 +129,7 @@ void add_inspect_data(CLI::App& app, CommandContext& context) {
   arguments->add_to(*command);
   command->get_option("--recipe")->required();
   command->add_option("--samples", arguments->samples, "Samples to print")
-      ->check(CLI::NonNegativeNumber)
+      ->check(count_from(0))
       ->capture_default_str();
   command->add_option("--cell", arguments->cell, "Cell of the study (number from 0, or name)")->capture_default_str();
   command->add_option("--side", arguments->side, "train, validation or test")

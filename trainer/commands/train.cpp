@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -5,9 +8,27 @@
 #include "data/input_error.h"
 #include "trainer/commands/commands.h"
 #include "trainer/commands/recipe_arguments.h"
+#include "trainer/recipe/schema.h"
 #include "trainer/study/study.h"
 
 namespace entune {
+namespace {
+
+// A word that is no KEY=VALUE was meant as a command.
+void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& overrides) {
+  for (const std::string& word : overrides) {
+    if (word.find('=') != std::string::npos) continue;
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(command->get_name());
+    const std::string near = nearest(word, names);
+    throw InputError(fmt::format("command line: expected a command or KEY=VALUE, found '{}'; {}the commands are {}", word,
+                                 near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
+                                 fmt::join(names, ", ")));
+  }
+}
+
+}  // namespace
 
 void add_train(CLI::App& app, CommandContext& context) {
   struct Arguments : RecipeArguments {
@@ -21,7 +42,8 @@ void add_train(CLI::App& app, CommandContext& context) {
                  "Run only this cell of the study (number from 0, or name), for jobs that run apart");
   app.callback([&app, &context, arguments] {
     if (!app.get_subcommands().empty()) return;
-    context.run = [&context, arguments] {
+    context.run = [&app, &context, arguments] {
+      refuse_unknown_command(app, arguments->overrides);
       if (arguments->recipe.empty()) throw InputError("expected --recipe FILE or a command; see trainer --help");
       const StudyOptions options{.recipe = arguments->recipe,
                                  .overrides = arguments->overrides,

@@ -77,6 +77,13 @@ std::string unknown_key(std::string_view path) {
     }
     if (!is_section(inner) || rest.find('.') == std::string_view::npos) {
       const std::vector<std::string> names = names_in(section);
+      // A slip on the way to a key: name the whole key.
+      if (rest.size() > name.size()) {
+        std::vector<std::string> keys;
+        for (const KeySpec& key : schema()) keys.emplace_back(key.path);
+        if (const std::string near = nearest(path, keys); !near.empty())
+          return fmt::format("unknown key '{}'; did you mean '{}'?", path, near);
+      }
       if (const std::string near = nearest(name, names); !near.empty()) {
         return fmt::format("unknown key '{}'; did you mean '{}{}'?", path, below(section), near);
       }
