@@ -16,6 +16,10 @@ using Kind = YamlNode::Kind;
 constexpr std::string_view kDefault = "default";
 constexpr std::string_view kCommandLine = "command line";
 
+[[noreturn]] void refuse_second(std::string_view key) {
+  throw InputError(fmt::format("command line: key '{}' a second time; keep one", key));
+}
+
 /// A mapping or a list of mappings reads better with an entry a line.
 bool is_shown_in_lines(const YamlNode& node) {
   return !node.items.empty() && (node.kind == Kind::map || node.items.front().kind == Kind::map);
@@ -45,7 +49,7 @@ void Settings::read_section(const std::string& section, const YamlNode& node) {
                       key.where, path));
     }
     if (const KeySpec* spec = find_key(path)) {
-      set(*spec, node.items[i]);
+      take(*spec, node.items[i]);
     } else if (!key.name.empty() && is_section(path)) {
       read_section(path, node.items[i]);
     } else {
@@ -62,7 +66,7 @@ void Settings::apply_override(const std::string& text) {
   const std::string path = text.substr(0, equals);
   YamlNode value = parse_yaml_value(text.substr(equals + 1), path);
   if (const KeySpec* spec = find_key(path)) {
-    set(*spec, std::move(value));
+    take(*spec, std::move(value));
   } else if (path.starts_with("study.")) {
     set_study_axis(path.substr(std::string_view("study.").size()), std::move(value));
   } else if (is_section(path)) {
@@ -70,6 +74,14 @@ void Settings::apply_override(const std::string& text) {
   } else {
     throw InputError("command line: " + unknown_key(path));
   }
+}
+
+// The file's own duplicates are refused by the parser.
+void Settings::take(const KeySpec& key, YamlNode value) {
+  const auto found = values_.find(key.path);
+  if (value.where == kCommandLine && found != values_.end() && found->second.where == kCommandLine)
+    refuse_second(key.path);
+  set(key, std::move(value));
 }
 
 void Settings::set(const KeySpec& key, YamlNode value) {
@@ -91,6 +103,8 @@ void Settings::set_study_axis(const std::string& axis, YamlNode values) {
   const auto key = std::find_if(study.keys.begin(), study.keys.end(), [&](const auto& k) { return k.name == axis; });
   const auto index = static_cast<std::size_t>(key - study.keys.begin());
   if (key != study.keys.end()) {
+    if (key->where == kCommandLine) refuse_second("study." + axis);
+    key->where = kCommandLine;
     study.items[index] = std::move(values);
   } else {
     study.keys.push_back({axis, std::string(kCommandLine)});

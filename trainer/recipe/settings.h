@@ -17,7 +17,8 @@ class Settings {
 
   /// Takes all keys of a recipe file's document.
   void read_document(const YamlNode& document);
-  /// Takes "a.b=value" of the command line; it wins over the file. `study.KEY=[...]` changes one axis of the study.
+  /// Takes "a.b=value" of the command line; it wins over the file. `study.KEY=[...]` changes one axis of the study. A
+  /// key that was given on the command line before is refused.
   void apply_override(const std::string& text);
   void set(const KeySpec& key, YamlNode value);
   /// Refuses missing keys and overrides that the study would hide, and gives every other key its default.
@@ -35,6 +36,7 @@ class Settings {
   std::string to_yaml() const;
 
  private:
+  void take(const KeySpec& key, YamlNode value);
   void read_section(const std::string& section, const YamlNode& node);
   void set_default(std::string_view key, const std::string& yaml);
   void set_study_axis(const std::string& axis, YamlNode values);

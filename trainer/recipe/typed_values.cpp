@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <set>
 
 #include "data/input_error.h"
@@ -142,6 +143,69 @@ void check_members(const KeySpec& key, const YamlNode& node, const std::vector<s
 std::string non_empty_text(const KeySpec& key, const YamlNode& node, const std::string& expected) {
   if (node.kind != Kind::scalar || node.scalar.empty()) fail(key, node, expected);
   return node.scalar;
+}
+
+/// The node by its contents alone: neither quotes nor places count.
+std::string contents_of(const YamlNode& node) {
+  std::string text = fmt::format("{}{}:{}", static_cast<int>(node.kind), node.scalar.size(), node.scalar);
+  for (std::size_t i = 0; i < node.items.size(); ++i) {
+    if (node.kind == Kind::map) text += fmt::format("{}:{}", node.keys[i].name.size(), node.keys[i].name);
+    text += contents_of(node.items[i]);
+  }
+  return fmt::format("({})", text);
+}
+
+std::string sorted(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string same_path(const std::string& path) {
+  std::string normal = std::filesystem::path(path).lexically_normal().string();
+  if (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
+  return normal;
+}
+
+/// One text for all spellings of a checked value: 0 and 0.0, `all` and the list of all.
+std::string meaning_of(const KeySpec& key, const YamlNode& node) {
+  switch (key.type) {
+    case ValueType::text:
+    case ValueType::boolean:
+    case ValueType::interval:
+    case ValueType::study:
+      break;
+    case ValueType::path:
+      return same_path(node.scalar);
+    case ValueType::integer: {
+      const std::optional<std::int64_t> value = read_integer(key, node);
+      return value ? std::to_string(*value) : node.scalar;
+    }
+    case ValueType::number:
+      return fmt::format("{}", read_number(key, node) + 0.0);  // -0.0 + 0.0 is 0.0
+    case ValueType::number_pair: {
+      const auto pair = read_number_pair(key, node);
+      return fmt::format("{}, {}", pair[0] + 0.0, pair[1] + 0.0);
+    }
+    case ValueType::names:
+      return sorted(read_names(key, node));
+    case ValueType::targets:
+      return sorted(read_targets(key, node));
+    case ValueType::data_file: {
+      const std::optional<DataFile> file = read_data_file(key, node);
+      return file ? fmt::format("{} {} {}", same_path(file->path), file->reader, file->scheme) : "none";
+    }
+    case ValueType::split_size: {
+      const SplitSize size = read_split_size(key, node);
+      return fmt::format("{} {} {}", static_cast<int>(size.kind), size.count, size.fraction);
+    }
+    case ValueType::labels:
+    case ValueType::label_map:
+    case ValueType::prompt:
+      break;
+  }
+  if (const std::optional<double> number = decimal_number(node); number && key.type == ValueType::interval)
+    return fmt::format("{}", *number);
+  return contents_of(node);
 }
 
 }  // namespace
@@ -305,13 +369,19 @@ std::vector<std::pair<std::string, std::vector<std::string>>> read_study(const K
     const YamlNode& values = node.items[i];
     if (values.kind != Kind::sequence || values.items.empty())
       fail(key, values, fmt::format("a list of values of {}", axis.name));
-    std::vector<std::string> texts;
+    std::vector<std::string> texts, meanings;
     for (const YamlNode& value : values.items) {
       check_value(*varied, value);
       texts.push_back(to_flow(value));
-      if (std::count(texts.begin(), texts.end(), texts.back()) > 1) {
-        refuse(key, value.where, fmt::format("'{}' stands in the list of {} twice; keep one", texts.back(), axis.name));
+      const std::string meaning = meaning_of(*varied, value);
+      const auto first = std::find(meanings.begin(), meanings.end(), meaning) - meanings.begin();
+      if (static_cast<std::size_t>(first) < meanings.size()) {
+        const std::string& spelled = texts[static_cast<std::size_t>(first)];
+        refuse(key, value.where,
+               fmt::format("'{}' stands in the list of {} twice{}; keep one", texts.back(), axis.name,
+                           spelled == texts.back() ? "" : fmt::format(" (first as '{}')", spelled)));
       }
+      meanings.push_back(meaning);
     }
     axes.emplace_back(axis.name, std::move(texts));
   }

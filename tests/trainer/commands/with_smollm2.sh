@@ -31,19 +31,20 @@ for n, name in enumerate(["Ida", "Zoë", "Tom", "Ann", "Lea", "Max", "Eva", "Kim
                 for label, value in (("PERSON", name), ("EMAIL_ADDRESS", f"{name.lower()}@mail.example"))]
     print(json.dumps({"id": f"t{n}", "text": text, "template_id": n, "entities": entities}, ensure_ascii=False))
 PYTHON
-recipe=(--recipe "$out/recipe.yaml" task.prompt=minimal output="$out/run")
+recipe=(--recipe "$out/recipe.yaml" task.prompt=minimal)
+run=("${recipe[@]}" output="$out/run")
 
 on_two_ranks() { mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -np 2 "$trainer" "$@"; }
 expect() { grep -qE -- "$1" "$2" || { echo "expected /$1/ in:"; cat "$2"; exit 1; }; }
 timed() { echo "[$SECONDS s] $*"; }
 
 timed validate
-"$trainer" validate "${recipe[@]}" --world-size 2 >"$out/validate"
+"$trainer" validate "${run[@]}" --world-size 2 >"$out/validate"
 expect '^cell 0: mail: 6 training, 0 validation, 2 test texts; chat smollm2$' "$out/validate"
 expect ': valid on 2 ranks$' "$out/validate"
 
 timed inspect-data
-"$trainer" inspect-data "${recipe[@]}" --samples 6 --color never >"$out/inspect"
+"$trainer" inspect-data "${run[@]}" --samples 6 --color never >"$out/inspect"
 expect '^train: 6 texts, [0-9.]+ prompt tokens and [0-9.]+ supervised tokens a text, longest [0-9]+$' "$out/inspect"
 expect '^test: 2 texts' "$out/inspect"
 python3 - "$out/inspect" <<'PYTHON'
@@ -64,7 +65,7 @@ assert re.findall(r"^  ([A-Z_]+) +(\d+)$", counted, re.M) == [("EMAIL_ADDRESS", 
 PYTHON
 
 timed train
-on_two_ranks "${recipe[@]}"
+on_two_ranks "${run[@]}"
 expect '</html>' "$out/run/report.html"
 
 timed predict --text
@@ -108,6 +109,28 @@ assert test["scores"]["test"] == scores, (test["scores"], scores)
 assert other["generate"]["texts"] == other["scores"]["test"]["health"]["answers"] == 1
 assert {label: score["support"] for label, score in other["scores"]["test"]["per_label"].items() if score["support"]} == {"PERSON": 1}
 PYTHON
+
+# refused PATTERN COMMAND...: exits with 2 and says PATTERN
+refused() {
+  local pattern=$1 rc=0
+  shift
+  "$@" >/dev/null 2>"$out/refusal" || rc=$?
+  [ "$rc" -eq 2 ] || { echo "expected exit code 2, found $rc: $*"; cat "$out/refusal"; exit 1; }
+  expect "$pattern" "$out/refusal"
+}
+timed evaluate what is not there, which is said before the weights are missed
+mkdir "$out/no-weights"
+cp models/smollm2-135m-instruct/*.json "$out/no-weights"
+rm -f "$out"/no-weights/*.safetensors.index.json
+unloaded=(--set model.path="$out/no-weights")
+refused '--split validation: expected texts to answer, found none' "$trainer" evaluate "$out/run" "${unloaded[@]}" --split validation
+refused 'absent.jsonl: expected a data file, found nothing' "$trainer" evaluate "$out/run" "${unloaded[@]}" --data "$out/absent.jsonl"
+refused 'no-weights' "$trainer" evaluate "$out/run" "${unloaded[@]}"
+timed predict and evaluate from another folder
+refused 'model.path: expected .*--set model.path=DIR' env -C "$out" "$trainer" predict "$out/run" --text x
+refused 'model.path: expected .*--set model.path=DIR' env -C "$out" "$trainer" evaluate "$out/run"
+env -C "$out" "$trainer" evaluate "$out/run" --cell 0 --set model.path="$PWD/models/smollm2-135m-instruct" --output "$out/moved.json" >/dev/null
+python3 -c "import json, sys; a, b = (json.load(open(f'{sys.argv[1]}/{name}.json'))['scores'] for name in ('test', 'moved')); assert a == b" "$out"
 
 timed export
 "$trainer" export "$out/run" --to peft --output "$out/adapter" >"$out/exported"

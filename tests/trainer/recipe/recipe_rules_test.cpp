@@ -184,6 +184,9 @@ TEST_F(RecipeRulesTest, StudyOnTheCommandLine) {
             "study=none");
   EXPECT_THAT(error_of(text, {"study.task.fromat=[xml]"}), HasSubstr("did you mean 'task.format'?"));
   EXPECT_THAT(error_of(text, {"study.seed=[x]"}), StartsWith("command line: seed: expected an integer"));
+  EXPECT_EQ(error_of(text, {"study.seed=[3]", "study.seed=[4]"}),
+            "command line: key 'study.seed' a second time; keep one");
+  EXPECT_THAT(cell_names(text, {"study=none", "study.seed=[3]"}), ElementsAre("seed=3"));
 }
 
 TEST_F(RecipeRulesTest, StudyAxesAreKeysWithValidValues) {
@@ -197,6 +200,19 @@ TEST_F(RecipeRulesTest, StudyAxesAreKeysWithValidValues) {
             "r.yaml:6:22: task.format: expected one of xml, json, json_values, bracket, bio, found 'yml'");
   EXPECT_THAT(error("task.format: [xml, json, xml]"),
               StartsWith("r.yaml:6:28: study: 'xml' stands in the list of task.format twice"));
+  EXPECT_EQ(error("training.loss.prompt_weight: [0, 0.0]"),
+            "r.yaml:6:36: study: '0.0' stands in the list of training.loss.prompt_weight twice (first as '0'); keep one");
+  for (const char* twice :
+       {"training.optimizer.lr: [1.0e-3, 0.001]", "seed: [1, +1]", "task.format: [xml, 'xml']",
+        "training.lora.targets: [all, [q_proj, v_proj, k_proj, o_proj, gate_proj, up_proj, down_proj]]",
+        "training.lora.targets: [[q_proj, v_proj], [v_proj, q_proj]]", "model.path: [models/m, ./models//m/]",
+        "data.train: [a.jsonl, {path: ./a.jsonl}]", "data.split.test: [none, 0]", "data.split.test: [0.5, 5.0e-1]",
+        "training.optimizer.betas: [[0.9, 0.95], [0.90, 0.950]]", "training.evaluate_every: [10, +10]",
+        "evaluation.splits: [[test, train], [train, test]]", "task.prompt: [[{role: user, text: x}], [{role: 'user', text: x}]]"}) {
+    EXPECT_THAT(error(twice), HasSubstr("twice")) << twice;
+  }
+  EXPECT_EQ(error("task.prompt: [[{role: user, text: x}], [{role: user, text: x y}]]"), "accepted");
+  EXPECT_EQ(error("training.optimizer.lr: [1.0e-3, 1.0e-4]"), "accepted");
   EXPECT_THAT(error("seed: [1, 02]"), StartsWith("r.yaml:6:13: seed: '02' could be decimal or octal"));
   EXPECT_EQ(error("seed: 1"), "r.yaml:6:9: study: expected a list of values of seed, found '1'");
   EXPECT_EQ(error("seed: []"), "r.yaml:6:9: study: expected a list of values of seed, found a list of 0");

@@ -363,7 +363,10 @@ TEST_F(RecipeTest, YamlIsStrict) {
 }
 
 TEST_F(RecipeTest, OverridesFollowTheSameRules) {
-  EXPECT_EQ(load(kMinimal, {"training.epochs=2", "training.epochs=5"}).recipe.training.epochs, 5);
+  for (const char* second : {"training.epochs=5", "training.epochs=2", "training={epochs: 5}"}) {
+    EXPECT_EQ(error_of(kMinimal, {"training.epochs=2", second}),
+              "command line: key 'training.epochs' a second time; keep one");
+  }
   EXPECT_EQ(load(kMinimal, {"model.path=a=b"}).recipe.model.path, "a=b");
   EXPECT_EQ(load(kMinimal, {"data.train={path: x, reader: presidio}"}).recipe.data.train->reader, "presidio");
   EXPECT_EQ(load(kMinimal, {"training={lora: {rank: 2}, epochs: 9}"}).recipe.training.lora.rank, 2);
