@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What quickstart.sh and test.sh share: Debian packages, libtorch, the quick start's model, configure and build. Both source this file;
+# What quickstart.sh, test.sh and the benchmarks share: Debian packages, libtorch, the quick start's model, configure and build. They source this file;
 # run by itself it does the set-up without the build. Everything may be run again: what is there stays.
 #
 #   LIBTORCH_DIR       an existing libtorch 2.11 (the folder with include/ and lib/) instead of the wheel in .deps/python/torch
@@ -118,6 +118,36 @@ install_libtorch() {
     fi
   fi
   export LIBTORCH_DIR
+}
+
+# transformers and PEFT as ENTUNE_PYTHON, for what compares with them live. Where they cannot be installed it stays unset.
+install_peers() {
+  step "transformers and PEFT, to compare with"
+  if [ -n "${ENTUNE_PYTHON:-}" ]; then
+    note "taken from ENTUNE_PYTHON"
+    return
+  fi
+  local folder=$PWD/.deps/peers needed_gib=8
+  if ! cmp -s scripts/peers.txt "$folder/installed"; then
+    if [ "$(df --output=avail -B1G . | tail -n 1)" -lt $needed_gib ]; then
+      note "not installed: that takes $needed_gib GiB of disk; what needs them is skipped"
+      return
+    fi
+    note "installing scripts/peers.txt into .deps/peers (a download of 2.5 GB; 5 GB of disk)"
+    rm -rf "$folder" "$folder.part"
+    if ! run_logged .deps/log/peers.log python3 -m pip --disable-pip-version-check install --no-compile --no-deps --target "$folder.part" \
+      -r scripts/peers.txt; then
+      note "could not be installed; what needs them is skipped"
+      return
+    fi
+    printf '#!/bin/sh\nPYTHONPATH=%s exec python3 "$@"\n' "'$folder'" >"$folder.part/python"
+    chmod +x "$folder.part/python"
+    cp scripts/peers.txt "$folder.part/installed"
+    mv -T "$folder.part" "$folder"
+  else
+    note "all there"
+  fi
+  export ENTUNE_PYTHON=$folder/python
 }
 
 # sha256_is_right FILE: is it the GGUF file that is known?

@@ -25,46 +25,19 @@ export STEPS=7
 # shellcheck source=scripts/setup.sh
 source "$(dirname "$0")/setup.sh"
 
-# transformers and PEFT for the tests that compare with them live. Where they cannot be installed those tests are skipped.
-install_peers() {
-  step "transformers and PEFT, to compare with"
-  if [ -n "${ENTUNE_PYTHON:-}" ]; then
-    note "taken from ENTUNE_PYTHON"
-    return
-  fi
-  local folder=$PWD/.deps/peers needed_gib=8
-  if ! cmp -s scripts/peers.txt "$folder/installed"; then
-    if [ "$(df --output=avail -B1G . | tail -n 1)" -lt $needed_gib ]; then
-      note "not installed: that takes $needed_gib GiB of disk; tests that need them are skipped"
-      return
-    fi
-    note "installing scripts/peers.txt into .deps/peers (a download of 2.5 GB; 5 GB of disk)"
-    rm -rf "$folder" "$folder.part"
-    if ! run_logged .deps/log/peers.log python3 -m pip --disable-pip-version-check install --no-compile --no-deps --target "$folder.part" \
-      -r scripts/peers.txt; then
-      note "could not be installed; tests that need them are skipped"
-      return
-    fi
-    printf '#!/bin/sh\nPYTHONPATH=%s exec python3 "$@"\n' "'$folder'" >"$folder.part/python"
-    chmod +x "$folder.part/python"
-    cp scripts/peers.txt "$folder.part/installed"
-    mv -T "$folder.part" "$folder"
-  else
-    note "all there"
-  fi
-  export ENTUNE_PYTHON=$folder/python
-  # The tokenizer of Mistral v0.3, which mistral_common brings: as a model directory for the tests that read it.
-  local v3=$folder/mistral_common/data/mistral_instruct_tokenizer_240323.model.v3
-  if [ -z "${ENTUNE_MISTRAL_V3:-}" ] && [ -e "$v3" ]; then
-    mkdir -p .deps/mistral_v3
-    ln -sf "$v3" .deps/mistral_v3/tokenizer.model
-    export ENTUNE_MISTRAL_V3=$PWD/.deps/mistral_v3
-  fi
+# The tokenizer of Mistral v0.3, which mistral_common brings: as a model directory for the tests that read it.
+find_mistral_v3() {
+  local v3=$PWD/.deps/peers/mistral_common/data/mistral_instruct_tokenizer_240323.model.v3
+  if [ -n "${ENTUNE_MISTRAL_V3:-}" ] || [ ! -e "$v3" ]; then return; fi
+  mkdir -p .deps/mistral_v3
+  ln -sf "$v3" .deps/mistral_v3/tokenizer.model
+  export ENTUNE_MISTRAL_V3=$PWD/.deps/mistral_v3
 }
 
 install_packages
 install_libtorch
 install_peers
+find_mistral_v3
 fetch_model || note "could not be fetched: tests that need it are skipped"
 build all
 if import_model; then

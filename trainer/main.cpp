@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   entune::add_draft_prompt(app, context);
   entune::add_import(app, context);
   entune::add_report(app, context);
+  entune::add_benchmark(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -54,15 +54,19 @@ Trainer::Trainer(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mes
 
 StepRecord Trainer::run_step() {
   const auto begin = std::chrono::steady_clock::now();
+  enter(StepPhase::data);
   const StepBatches work = loader_.load(step_ / loader_.steps_per_epoch(), step_ % loader_.steps_per_epoch());
 
   model_.set_training(true);
   double loss_sum = 0.0;
   for (const PackedBatch& micro_batch : work.micro_batches) {
+    enter(StepPhase::forward);
     const at::Tensor loss = model_.loss_sum(micro_batch, &mesh_.axis(MeshAxis::data));
+    enter(StepPhase::backward);
     loss.backward();
     loss_sum += loss.item<float>();
   }
+  enter(StepPhase::optimizer);
   partial_reducer_.reduce();
   data_reducer_.reduce();
 
@@ -74,6 +78,7 @@ StepRecord Trainer::run_step() {
   optimizer_.step(record.learning_rate);
   optimizer_.zero_grad();
   ++step_;
+  if (timer_ != nullptr) timer_->leave();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return record;
 }

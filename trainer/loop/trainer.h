@@ -9,6 +9,7 @@
 #include "data/batches/batch_loader.h"
 #include "distributed/device_mesh.h"
 #include "distributed/gradient_reducer.h"
+#include "trainer/loop/step_timer.h"
 #include "trainer/model/decoder_model.h"
 #include "trainer/optim/adamw.h"
 #include "trainer/optim/schedule.h"
@@ -39,7 +40,13 @@ class Trainer {
   /// if the loss is not finite.
   StepRecord run_step();
 
+  /// From now on `timer` is told where each step is; null: nobody is. It must outlive the steps.
+  void tell(StepTimer* timer) { timer_ = timer; }
+
  private:
+  void enter(StepPhase phase) {
+    if (timer_ != nullptr) timer_->enter(phase);
+  }
   StepRecord agree(const StepBatches& work, double loss_sum) const;
 
   DecoderModel& model_;
@@ -48,6 +55,7 @@ class Trainer {
   TrainerOptions options_;
   std::int64_t total_steps_;
   std::int64_t step_ = 0;
+  StepTimer* timer_ = nullptr;
   std::vector<at::Tensor> trained_, sharded_, replicated_;
   AdamW optimizer_;
   GradientReducer partial_reducer_;  // over the tensor axis: replicated parameters whose gradient is a partial sum

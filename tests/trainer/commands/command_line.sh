@@ -32,6 +32,11 @@ refused 2 'run folder' "$trainer" export "$out" --to peft --output "$out/adapter
 refused 2 '--to' "$trainer" export "$out" --to onnx --output "$out/adapter"
 refused 2 '--output' "$trainer" export "$out" --to peft
 [ ! -e "$out/adapter" ]
+refused 2 '--recipe is required' "$trainer" benchmark
+refused 2 'no-such.yaml' "$trainer" benchmark --recipe no-such.yaml
+refused 2 '--steps' "$trainer" benchmark --recipe recipes/benchmark.yaml --steps 0
+refused 2 '--repeat' "$trainer" benchmark --recipe recipes/benchmark.yaml --repeat 3
+refused 2 'cannot be written; give another file to --output' "$trainer" benchmark --recipe recipes/benchmark.yaml --output "$out/no/where"
 # On several ranks the message comes once.
 refused 2 'no-such.yaml' mpirun --oversubscribe -np 3 "$trainer" --recipe no-such.yaml
 [ "$(grep -c 'error: .*no-such.yaml' "$out/stderr")" -eq 1 ] || { echo "expected the error once"; cat "$out/stderr"; exit 1; }

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/input_error.h"
+#include "trainer/commands/commands.h"
+#include "trainer/commands/recipe_arguments.h"
+#include "trainer/study/cell_benchmark.h"
+
+namespace entune {
+namespace {
+
+struct Arguments : RecipeArguments, BenchmarkOptions {
+  std::string cell = "0";
+  std::string output;
+};
+
+void run_benchmark(Arguments& arguments, Communicator& world) {
+  const bool first_rank = world.rank() == 0;
+  std::ofstream file;
+  if (first_rank && !arguments.output.empty()) {
+    file.open(arguments.output);
+    if (!file) throw InputError(fmt::format("{}: cannot be written; give another file to --output", arguments.output));
+  }
+  const std::vector<StudyCell> cells = expand_study(arguments.recipe, arguments.overrides);
+  const std::size_t chosen = find_cell(cells, arguments.cell);
+  std::vector<CellSetup> setups;
+  for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world.size()));
+  const std::vector<CellData> data = prepare_data(cells, setups);
+  if (first_rank) {
+    arguments.say = [](const std::string& line) {
+      fmt::print("{}\n", line);
+      std::fflush(stdout);
+    };
+  }
+  nlohmann::ordered_json result = benchmark_cell(cells[chosen], setups[chosen], data[chosen], world, arguments);
+  result["recipe"] = arguments.recipe;
+  if (!first_rank) return;
+  const std::string line = result.dump();
+  if (file.is_open() && !(file << line << "\n").flush())
+    throw std::runtime_error(fmt::format("{}: could not be written whole", arguments.output));
+  fmt::print("{}\n", line);
+}
+
+}  // namespace
+
+void add_benchmark(CLI::App& app, CommandContext& context) {
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand(
+      "benchmark", "Time a recipe's training steps: tokens, FLOPs, phases, memory; the last line is JSON");
+  arguments->add_to(*command);
+  command->get_option("--recipe")->required();
+  command->add_option("--cell", arguments->cell, "Cell of the study (number from 0, or name)")->capture_default_str();
+  command->add_option("--warmup", arguments->warmup, "Steps before those that are timed")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--steps", arguments->steps, "Steps that are timed")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--output,-o", arguments->output, "File for the JSON line too")->type_name("FILE");
+  command
+      ->add_option("--dump", arguments->dump,
+                   "Directory (absent or empty) for the steps' samples as token ids and the adapter that they start "
+                   "from, so that another program can train on the same; it holds the texts")
+      ->type_name("DIR");
+  command->callback(
+      [&context, arguments] { context.run = [&context, arguments] { run_benchmark(*arguments, context.world); }; });
+}
+
+}  // namespace entune
