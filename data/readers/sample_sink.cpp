@@ -73,10 +73,10 @@ Corpus SampleSink::finish() {
                                  fmt::join(corpus_.skipped.begin(), last, "; ")));
   }
   if (corpus_.examples.empty() && corpus_.num_skipped > 0) {
-    throw InputError(fmt::format("{}: expected at least one good sample, found {} bad ones, all skipped "
-                                 "(data.on_bad_sample); correct the file; the first: {}",
-                                 path_.string(), corpus_.num_skipped,
-                                 fmt::join(corpus_.skipped.begin(), last, "; ")));
+    throw InputError(
+        fmt::format("{}: expected at least one good sample, found {} bad ones, all skipped "
+                    "(data.on_bad_sample); correct the file; the first: {}",
+                    path_.string(), corpus_.num_skipped, fmt::join(corpus_.skipped.begin(), last, "; ")));
   }
   if (corpus_.examples.empty()) {
     throw InputError(fmt::format("{}:1: expected at least one sample, found none", path_.string()));

@@ -53,9 +53,10 @@ std::vector<Example> texts_to_answer(const Arguments& arguments, const StoredCel
   if (arguments.data.path.empty()) {
     std::vector<Example> examples = split_of_run(arguments, cell);
     if (examples.empty()) {
-      throw InputError(fmt::format("--split {}: expected texts to answer, found none on that side of the run's data; "
-                                   "name another side, or a data set with --data",
-                                   arguments.split));
+      throw InputError(
+          fmt::format("--split {}: expected texts to answer, found none on that side of the run's data; "
+                      "name another side, or a data set with --data",
+                      arguments.split));
     }
     return examples;
   }
@@ -96,7 +97,8 @@ void add_evaluate(CLI::App& app, CommandContext& context) {
   CLI::App* command =
       app.add_subcommand("evaluate", "Let a trained run answer a split, or another data set, and score it");
   command->add_option("run", arguments->run, "Run folder (runs/<name>)")->required()->type_name("DIR");
-  command->add_option("--cell", arguments->cell, "Cell of the run: name as in its report, or number from 0 (not needed where there is one)");
+  command->add_option("--cell", arguments->cell,
+                      "Cell of the run: name as in its report, or number from 0 (not needed where there is one)");
   command->add_option("--set", arguments->overrides, "Values that replace the run's recipe: parallel.tensor=2")
       ->type_name("KEY=VALUE");
   CLI::Option* split = command->add_option("--split", arguments->split, "train, validation or test of the run's data")
@@ -107,7 +109,8 @@ void add_evaluate(CLI::App& app, CommandContext& context) {
                                        "Another data set to answer instead (JSONL, Presidio JSON or CoNLL)")
                           ->type_name("FILE")
                           ->excludes(split);
-  command->add_option("--reader", arguments->data.reader, "How to read it: auto (by its suffix), jsonl, presidio or conll")
+  command
+      ->add_option("--reader", arguments->data.reader, "How to read it: auto (by its suffix), jsonl, presidio or conll")
       ->check(CLI::IsMember({"auto", "jsonl", "presidio", "conll"}))
       ->needs(data)
       ->capture_default_str();

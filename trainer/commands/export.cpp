@@ -19,7 +19,8 @@ void add_export(CLI::App& app, CommandContext& context) {
   CLI::App* command = app.add_subcommand(
       "export", "Write what a run trained where other programs read it: a Hugging Face directory or a PEFT adapter");
   command->add_option("run", arguments->run, "Run folder (runs/<name>)")->required()->type_name("DIR");
-  command->add_option("--cell", arguments->cell, "Cell of the run: name as in its report, or number from 0 (not needed where there is one)");
+  command->add_option("--cell", arguments->cell,
+                      "Cell of the run: name as in its report, or number from 0 (not needed where there is one)");
   command->add_option("--set", arguments->overrides, "Values that replace the run's recipe: parallel.tensor=2")
       ->type_name("KEY=VALUE");
   command

@@ -130,7 +130,8 @@ void add_predict(CLI::App& app, CommandContext& context) {
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("predict", "Find entities in texts with a trained run; writes spans as JSONL");
   command->add_option("run", arguments->run, "Run folder (runs/<name>)")->required()->type_name("DIR");
-  command->add_option("--cell", arguments->cell, "Cell of the run: name as in its report, or number from 0 (not needed where there is one)");
+  command->add_option("--cell", arguments->cell,
+                      "Cell of the run: name as in its report, or number from 0 (not needed where there is one)");
   command->add_option("--set", arguments->overrides, "Values that replace the run's recipe: parallel.tensor=2")
       ->type_name("KEY=VALUE");
   command->add_option("--text", arguments->text, "One text");

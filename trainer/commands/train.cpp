@@ -22,8 +22,8 @@ void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>&
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
       names.push_back(command->get_name());
     const std::string near = nearest(word, names);
-    throw InputError(fmt::format("command line: expected a command or KEY=VALUE, found '{}'; {}the commands are {}", word,
-                                 near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
+    throw InputError(fmt::format("command line: expected a command or KEY=VALUE, found '{}'; {}the commands are {}",
+                                 word, near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
                                  fmt::join(names, ", ")));
   }
 }

@@ -31,18 +31,18 @@ bool is_word(const KeySpec& key, const YamlNode& node) {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// "010", "-007", "0x1f", "0o17": what some YAML readers take for octal or hexadecimal.
-bool looks_octal(const YamlNode& node) {
+void refuse_other_bases(const KeySpec& key, const YamlNode& node) {
   std::string_view text = node.scalar;
-  if (node.kind != Kind::scalar || node.quoted || text.empty()) return false;
+  if (node.kind != Kind::scalar || node.quoted || text.empty()) return;
   if (text.front() == '-' || text.front() == '+') text.remove_prefix(1);
-  return text.size() > 1 && text[0] == '0' && (is_digit(text[1]) || text[1] == 'x' || text[1] == 'o' || text[1] == 'b');
-}
-
-void refuse_octal(const KeySpec& key, const YamlNode& node) {
-  if (looks_octal(node)) {
-    refuse(key, node.where,
-           fmt::format("'{}' could be decimal or octal; write a decimal number without leading zeros", node.scalar));
-  }
+  if (text.size() < 2 || text[0] != '0') return;
+  const std::string_view base = is_digit(text[1])                  ? "could be decimal or octal"
+                                : text[1] == 'x' || text[1] == 'X' ? "is hexadecimal"
+                                : text[1] == 'o'                   ? "is octal"
+                                : text[1] == 'b'                   ? "is binary"
+                                                                   : "";
+  if (base.empty()) return;
+  refuse(key, node.where, fmt::format("'{}' {}; write a decimal number without leading zeros", node.scalar, base));
 }
 
 std::optional<std::int64_t> decimal_integer(const YamlNode& node) {
@@ -69,8 +69,8 @@ std::optional<double> decimal_number(const YamlNode& node) {
 /// Whether the node says the key's default, however it spells a number.
 bool is_default(const KeySpec& key, const YamlNode& node) {
   const std::optional<double> value = decimal_number(node);
-  return node.scalar == key.default_value || (value && value == decimal_number({.kind = Kind::scalar,
-                                                                               .scalar = std::string(key.default_value)}));
+  return node.scalar == key.default_value ||
+         (value && value == decimal_number({.kind = Kind::scalar, .scalar = std::string(key.default_value)}));
 }
 
 bool is_inside(const ValueRange& range, double value) {
@@ -93,7 +93,7 @@ std::string or_words(const KeySpec& key) {
 }
 
 double number_in_range(const KeySpec& key, const YamlNode& node) {
-  refuse_octal(key, node);
+  refuse_other_bases(key, node);
   const std::optional<double> value = decimal_number(node);
   if (!value || !is_inside(key.range, *value)) fail(key, node, "a number" + describe_range(key.range));
   return *value;
@@ -227,7 +227,7 @@ bool read_boolean(const KeySpec& key, const YamlNode& node) {
 
 std::optional<std::int64_t> read_integer(const KeySpec& key, const YamlNode& node) {
   if (is_word(key, node)) return std::nullopt;
-  refuse_octal(key, node);
+  refuse_other_bases(key, node);
   const std::optional<std::int64_t> value = decimal_integer(node);
   if (!value || !is_inside(key.range, static_cast<double>(*value))) {
     fail(key, node, "an integer" + describe_range(key.range) + or_words(key));
@@ -279,7 +279,7 @@ std::optional<DataFile> read_data_file(const KeySpec& key, const YamlNode& node)
 SplitSize read_split_size(const KeySpec& key, const YamlNode& node) {
   if (node.kind == Kind::scalar && node.scalar == "none") return {SplitSize::Kind::none};
   if (node.kind == Kind::scalar && node.scalar == "rest") return {SplitSize::Kind::rest};
-  refuse_octal(key, node);
+  refuse_other_bases(key, node);
   if (const auto count = decimal_integer(node); count && *count >= 0 && *count <= 1'000'000'000'000) {
     return *count == 0 ? SplitSize{SplitSize::Kind::none} : SplitSize{.kind = SplitSize::Kind::count, .count = *count};
   }
@@ -293,7 +293,7 @@ SplitSize read_split_size(const KeySpec& key, const YamlNode& node) {
 Frequency read_frequency(const KeySpec& key, const YamlNode& node) {
   if (node.kind == Kind::scalar && node.scalar == "none") return {Frequency::Kind::none};
   if (node.kind == Kind::scalar && node.scalar == "epoch") return {Frequency::Kind::epoch};
-  refuse_octal(key, node);
+  refuse_other_bases(key, node);
   const auto steps = decimal_integer(node);
   if (!steps || *steps < 1) fail(key, node, "epoch, none or a number of steps");
   return {Frequency::Kind::steps, *steps};

@@ -101,6 +101,8 @@ class Validation {
   }
 
   void check_evaluation() const {
+    if (recipe_.evaluation.splits.empty())
+      refuse("evaluation.splits", "expected at least one side to answer, found an empty list; name one, as in [test]");
     for (const std::string& side : recipe_.evaluation.splits) {
       if (!has_side(side)) {
         refuse("evaluation.splits",

@@ -126,8 +126,8 @@ bool is_split(const SplitOptions& split) {
 std::string check_split_member(const LoadedRecipe& loaded, const std::vector<Example>& examples, bool of_finished_run) {
   const Recipe::Data& data = loaded.recipe.data;
   if (!data.train || !is_split(data.split)) return "";
-  const auto num_without = std::count_if(examples.begin(), examples.end(),
-                                         [](const Example& example) { return example.group.empty(); });
+  const auto num_without =
+      std::count_if(examples.begin(), examples.end(), [](const Example& example) { return example.group.empty(); });
   if (num_without == 0) return "";
   const auto key = std::find_if(loaded.keys.begin(), loaded.keys.end(),
                                 [](const ResolvedKey& entry) { return entry.key == "data.split.by"; });
@@ -138,8 +138,8 @@ std::string check_split_member(const LoadedRecipe& loaded, const std::vector<Exa
                     "that they have, or remove data.split.by to split each text by itself",
                     key->origin, data.split_by, examples.size(), data.train->path));
   }
-  return fmt::format("{} of {} texts have no {}: each of them is split by its text alone", num_without,
-                     examples.size(), data.split_by);
+  return fmt::format("{} of {} texts have no {}: each of them is split by its text alone", num_without, examples.size(),
+                     data.split_by);
 }
 
 SplitSize as_count(SplitSize size, std::size_t num_examples) {

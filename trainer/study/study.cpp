@@ -23,6 +23,7 @@
 #include "trainer/study/cell_setup.h"
 #include "trainer/study/run_folder.h"
 #include "trainer/study/trained_cell.h"
+#include "trainer/weights/hugging_face.h"
 #include "trainer/weights/model_files.h"
 
 namespace entune {
@@ -162,11 +163,14 @@ PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::strin
   for (const StudyCell& cell : study.cells) study.setups.push_back(set_up_cell(cell.loaded.recipe, world_size));
   study.data = prepare_data(study.cells, study.setups);
   require_comparable(study.cells, study.data);
-  std::set<std::string> models;
+  std::set<std::string> models, adapters;
   for (const StudyCell& cell : study.cells) {
-    if (cell.loaded.recipe.model.init != "random") models.insert(cell.loaded.recipe.model.path);
-    RunFolder(cell.loaded.recipe.output).require_folder();
+    const Recipe& of_cell = cell.loaded.recipe;
+    if (of_cell.model.init != "random") models.insert(of_cell.model.path);
+    if (of_cell.model.adapter != "none") adapters.insert(of_cell.model.adapter);
+    RunFolder(of_cell.output).require_folder();
   }
+  for (const std::string& adapter : adapters) check_peft_adapter(adapter);
   for (const std::string& model : models) const ModelFiles headers(model);
   return study;
 }

@@ -45,9 +45,10 @@ std::string choose_cell(const fs::path& run, const std::string& name) {
       if (name == std::to_string(i) && is_there(folder_of(cells[i].name))) return folder_of(cells[i].name);
     }
   }
-  throw InputError(fmt::format("{}: expected --cell to name one of its finished cells ({}) or to give its number in the "
-                               "run's recipe, from 0; found '{}'",
-                               run.string(), fmt::join(names, ", "), name));
+  throw InputError(
+      fmt::format("{}: expected --cell to name one of its finished cells ({}) or to give its number in the "
+                  "run's recipe, from 0; found '{}'",
+                  run.string(), fmt::join(names, ", "), name));
 }
 
 // Full fine-tuning left a model of its own, which was not made at random, whatever it began from. A merged export
@@ -95,10 +96,10 @@ StoredCell find_stored_cell(const fs::path& run, const std::string& name, const 
 
 void require_model_directory(const Recipe& recipe) {
   if (fs::is_directory(recipe.model.path)) return;
-  throw InputError(
-      fmt::format("model.path: expected a Hugging Face directory, found none at '{}' (relative paths start at the current "
-                  "directory); start from where the training ran, or give --set model.path=DIR",
-                  recipe.model.path));
+  throw InputError(fmt::format(
+      "model.path: expected a Hugging Face directory, found none at '{}' (relative paths start at the current "
+      "directory); start from where the training ran, or give --set model.path=DIR",
+      recipe.model.path));
 }
 
 TrainedCell load_trained_cell(const StoredCell& stored, Communicator& world) {

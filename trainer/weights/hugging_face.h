@@ -38,8 +38,10 @@ LoraOptions read_peft_config(const std::filesystem::path& directory);
 std::string vllm_rank_note(std::int64_t rank);
 /// Throws InputError if an adapter directory has another rank, alpha or targets than `expected`.
 void expect_peft_config(const std::filesystem::path& directory, const LoraOptions& expected);
-/// Copies the two files of an adapter directory, after a look at both: the configuration must be one that
-/// read_peft_config takes, the tensors' header a valid one. One process does it.
+/// A look at both files of an adapter directory, without reading a tensor: the configuration must be one that
+/// read_peft_config takes, the tensors' header a valid one. Throws InputError.
+void check_peft_adapter(const std::filesystem::path& directory);
+/// Copies the two files of an adapter directory after check_peft_adapter. One process does it.
 void copy_peft_adapter(const std::filesystem::path& from, const std::filesystem::path& to);
 
 struct SaveOptions {

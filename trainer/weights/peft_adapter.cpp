@@ -167,9 +167,13 @@ void expect_peft_config(const std::filesystem::path& directory, const LoraOption
   }
 }
 
+void check_peft_adapter(const std::filesystem::path& directory) {
+  read_peft_config(directory);
+  const SafetensorsReader header(directory / kWeightsFile);
+}
+
 void copy_peft_adapter(const std::filesystem::path& from, const std::filesystem::path& to) {
-  read_peft_config(from);
-  const SafetensorsReader checked(from / kWeightsFile);
+  check_peft_adapter(from);
   for (const char* name : {kConfigFile, kWeightsFile}) {
     copy_whole_file(from / name, to / name);
   }

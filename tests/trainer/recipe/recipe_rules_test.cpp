@@ -65,6 +65,10 @@ TEST_F(RecipeRulesTest, KeysThatContradictEachOther) {
   EXPECT_THAT(error({"data.split.test=none"}), StartsWith("r.yaml: evaluation.splits: there is no side 'test'"));
   EXPECT_EQ(error({"data.split.test=none", "data.test=t.jsonl"}), "accepted");
   EXPECT_EQ(error({"data.split.test=none", "evaluation.splits=[validation]"}), "accepted");
+  EXPECT_EQ(
+      error({"evaluation.splits=[]"}),
+      "command line: evaluation.splits: expected at least one side to answer, found an empty list; name one, as in "
+      "[test]");
   EXPECT_THAT(error({"data.test=t.jsonl", "data.split.test=3"}),
               StartsWith("command line: data.split.test: this side has a file of its own"));
   EXPECT_THAT(error({"data.validation=t.jsonl", "data.split.validation=0.5"}),
@@ -200,15 +204,17 @@ TEST_F(RecipeRulesTest, StudyAxesAreKeysWithValidValues) {
             "r.yaml:6:22: task.format: expected one of xml, json, json_values, bracket, bio, found 'yml'");
   EXPECT_THAT(error("task.format: [xml, json, xml]"),
               StartsWith("r.yaml:6:28: study: 'xml' stands in the list of task.format twice"));
-  EXPECT_EQ(error("training.loss.prompt_weight: [0, 0.0]"),
-            "r.yaml:6:36: study: '0.0' stands in the list of training.loss.prompt_weight twice (first as '0'); keep one");
+  EXPECT_EQ(
+      error("training.loss.prompt_weight: [0, 0.0]"),
+      "r.yaml:6:36: study: '0.0' stands in the list of training.loss.prompt_weight twice (first as '0'); keep one");
   for (const char* twice :
        {"training.optimizer.lr: [1.0e-3, 0.001]", "seed: [1, +1]", "task.format: [xml, 'xml']",
         "training.lora.targets: [all, [q_proj, v_proj, k_proj, o_proj, gate_proj, up_proj, down_proj]]",
         "training.lora.targets: [[q_proj, v_proj], [v_proj, q_proj]]", "model.path: [models/m, ./models//m/]",
         "data.train: [a.jsonl, {path: ./a.jsonl}]", "data.split.test: [none, 0]", "data.split.test: [0.5, 5.0e-1]",
         "training.optimizer.betas: [[0.9, 0.95], [0.90, 0.950]]", "training.evaluate_every: [10, +10]",
-        "evaluation.splits: [[test, train], [train, test]]", "task.prompt: [[{role: user, text: x}], [{role: 'user', text: x}]]"}) {
+        "evaluation.splits: [[test, train], [train, test]]",
+        "task.prompt: [[{role: user, text: x}], [{role: 'user', text: x}]]"}) {
     EXPECT_THAT(error(twice), HasSubstr("twice")) << twice;
   }
   EXPECT_EQ(error("task.prompt: [[{role: user, text: x}], [{role: user, text: x y}]]"), "accepted");

@@ -218,6 +218,10 @@ TEST_F(RecipeTest, UnknownKeysNameTheNearest) {
       "keep_best");
   EXPECT_EQ(error_of(kMinimal, {"training.lora.rnak=3"}),
             "command line: unknown key 'training.lora.rnak'; did you mean 'training.lora.rank'?");
+  EXPECT_EQ(error_of(kMinimal, {"traning.epochs=1"}),
+            "command line: unknown key 'traning.epochs'; did you mean 'training.epochs'?");
+  EXPECT_EQ(error_of(kMinimal, {"training.optimiser.lr=1"}),
+            "command line: unknown key 'training.optimiser.lr'; did you mean 'training.optimizer.lr'?");
   EXPECT_EQ(error_of(kMinimal, {"labels.EMAIL=x"}),
             "command line: unknown key 'labels.EMAIL': labels is a value and has no keys of its own here");
   EXPECT_THAT(error_of(std::string(kMinimal) + "training.epochs: 3\n"),
@@ -230,7 +234,10 @@ TEST_F(RecipeTest, TypesAreStrict) {
   const auto error = [&](const std::string& line) { return error_of(kMinimal + line + "\n"); };
   EXPECT_EQ(error("seed: 010"),
             "r.yaml:5:7: seed: '010' could be decimal or octal; write a decimal number without leading zeros");
-  EXPECT_THAT(error("seed: 0x1F"), StartsWith("r.yaml:5:7: seed: '0x1F' could be decimal or octal"));
+  EXPECT_EQ(error("seed: 0x1F"),
+            "r.yaml:5:7: seed: '0x1F' is hexadecimal; write a decimal number without leading zeros");
+  EXPECT_THAT(error("seed: 0o17"), StartsWith("r.yaml:5:7: seed: '0o17' is octal;"));
+  EXPECT_THAT(error("seed: 0b1"), StartsWith("r.yaml:5:7: seed: '0b1' is binary;"));
   EXPECT_THAT(error("training: {optimizer: {lr: 00.1}}"),
               StartsWith("r.yaml:5:28: training.optimizer.lr: '00.1' could be"));
   EXPECT_THAT(error("data: {split: {train: 0800}}"), HasSubstr("key 'data' a second time"));

@@ -274,7 +274,7 @@ TEST_F(CellExport, WhatDoesNotFitIsRefusedBeforeAnythingIsRead) {
 
   ExportOptions unknown = to(ExportForm::peft);
   unknown.cell = "nope";
-  EXPECT_THAT(refusal(unknown), HasSubstr("(tiny), found 'nope'"));
+  EXPECT_THAT(refusal(unknown), HasSubstr("(tiny) or to give its number in the run's recipe, from 0; found 'nope'"));
   EXPECT_THAT(refusal(to(ExportForm::merged, {"parallel.tensor=3"})), HasSubstr("parallel.tensor = 3"));
   EXPECT_THAT(refusal(to(ExportForm::merged)), HasSubstr("expected model.safetensors"));
   std::filesystem::remove_all(cell() / "adapter");
