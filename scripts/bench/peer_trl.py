@@ -150,8 +150,8 @@ def train(folder, setting, warmup, num_steps):
     return {
         "peer": f"trl {trl.__version__}, transformers {transformers.__version__}, peft {peft.__version__}, torch {torch.__version__}", "device": device,
         "threads": torch.get_num_threads(), "dtype": settings["dtype"], "setting": setting,
-        "used": {name: str(getattr(options, name, None)) for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "optim",
-                                                                         "loss_type", "packing", "padding_free", "use_liger_kernel", "bf16")},
+        "used": {name: str(getattr(options, name, None)) for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "optim", "loss_type",
+                                                                      "packing", "padding_free", "use_liger_kernel", "bf16")},
         "attention": model.config._attn_implementation, "warmup": warmup, "steps": len(steps) - warmup, "seconds": seconds,
         "step_seconds": [b - a for a, b in zip(ends, ends[1:])][warmup:], "samples": samples, "samples_per_second": samples / seconds,
         "peak_memory_bytes": peak, "losses": losses}
@@ -177,7 +177,7 @@ def candidates(settings):
 
 def search(folder):
     """Each candidate in a process of its own, on one step (two on a GPU, the first not timed): the fastest setting. Sizes grow until one is
-    a tenth slower than the best of its kind, or fails (memory)."""
+    half as fast as the best of its kind, or fails (memory)."""
     settings, _ = read_dump(folder, None)
     import torch
 
@@ -195,7 +195,7 @@ def search(folder):
             speed = json.loads(done.stdout.strip().splitlines()[-1])["samples_per_second"]
             tried.append({"setting": setting, "samples_per_second": speed})
             print(f"{json.dumps(setting)}: {speed:.3f} texts/s", file=sys.stderr)
-            if speed < 0.9 * best:
+            if speed < 0.5 * best:
                 break
             best = max(best, speed)
     if not tried:
