@@ -301,9 +301,14 @@ TEST(ShippedRecipesTest, AllLoad) {
 TEST(ShippedRecipesTest, LabelsAreThoseOfTheShippedCorpus) {
   int num_checked = 0;
   for (const auto& file : shipped_recipes()) {
-    const Recipe recipe = load_recipe(file, {}, kNoFiles).recipe;
+    Recipe recipe = load_recipe(file, {}, kNoFiles).recipe;
     if (recipe.data.train->path != "data/samples/pii_en.jsonl") continue;
-    EXPECT_EQ(recipe.labels, synthetic_labels()) << file;
+    LabelList expected = synthetic_labels();
+    if (std::filesystem::path(file).filename() == "benchmark.yaml") {  // describes them at length: a long prompt
+      for (LabelList* labels : {&recipe.labels, &expected})
+        for (Label& label : *labels) label.description.clear();
+    }
+    EXPECT_EQ(recipe.labels, expected) << file;
     ++num_checked;
   }
   EXPECT_GE(num_checked, 5);
