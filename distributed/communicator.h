@@ -40,6 +40,8 @@ class Communicator {
 /// A group of one: every collective is the identity.
 std::unique_ptr<Communicator> make_self_communicator();
 
+/// The sum or the largest of every rank's `value`, on every rank.
+double over_ranks(Communicator& group, double value, ReduceOp op);
 /// `bytes` of every rank, in rank order, on every rank. Lengths may differ.
 std::vector<std::string> all_gather_bytes(Communicator& group, const std::string& bytes);
 /// `bytes` of `root` on every rank.

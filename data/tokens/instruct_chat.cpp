@@ -76,7 +76,6 @@ class InstructChat : public ChatEncoder {
   /// The space that the tokenizer puts before a text of its own stands here before an answer, which is encoded in one
   /// go with the user's turn; behind <s> and </s> the tokenizer puts it.
   std::string chat_template() const override {
-    const auto literal = [](std::string_view text) { return jinja_literal(text); };
     std::string text(kJinjaSplitsSystem);
     if (!style_.bos_each_turn) text += "{{ '<s>' }}";
     text += "{% for turn in turns %}";
@@ -84,10 +83,10 @@ class InstructChat : public ChatEncoder {
     text += fmt::format(
         "{{% if turn['role'] == 'user' %}}"
         "{{{{ {}(({} + system + {} if system is not none else {}) if loop.first else {}) + turn['content'] + {} }}}}",
-        style_.bos_each_turn ? "'<s>' + " : "", literal(style_.before_system), literal(style_.after_system),
-        literal(style_.first), literal(style_.later), literal(style_.after_user));
+        style_.bos_each_turn ? "'<s>' + " : "", jinja_literal(style_.before_system), jinja_literal(style_.after_system),
+        jinja_literal(style_.first), jinja_literal(style_.later), jinja_literal(style_.after_user));
     text += fmt::format("{{% else %}}{{% set answer = turn['content'] + ('' if loop.last else {}) %}}",
-                        literal(style_.after_answer));
+                        jinja_literal(style_.after_answer));
     return text + "{{ (' ' + answer if answer else '') + '</s>' }}{% endif %}{% endfor %}";
   }
 

@@ -38,12 +38,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-double over_ranks(Communicator& world, double value, ReduceOp op) {
-  at::Tensor cell = at::tensor({value}, at::kDouble);
-  world.all_reduce(cell, op);
-  return cell.item<double>();
-}
-
 double peak_gib() { return static_cast<double>(peak_memory_bytes()) / kGib; }
 
 void write_random(const std::string& preset, const std::string& directory, Communicator& self) {

@@ -10,6 +10,7 @@
 #include "trainer/commands/commands.h"
 #include "trainer/commands/recipe_arguments.h"
 #include "trainer/study/cell_benchmark.h"
+#include "trainer/study/study.h"
 
 namespace entune {
 namespace {
@@ -26,17 +27,10 @@ void run_benchmark(Arguments& arguments, Communicator& world) {
     file.open(arguments.output);
     if (!file) throw InputError(fmt::format("{}: cannot be written; give another file to --output", arguments.output));
   }
-  const std::vector<StudyCell> cells = expand_study(arguments.recipe, arguments.overrides);
-  const std::size_t chosen = find_cell(cells, arguments.cell);
-  std::vector<CellSetup> setups;
-  for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world.size()));
-  const std::vector<CellData> data = prepare_data(cells, setups);
-  if (first_rank) {
-    arguments.say = [](const std::string& line) {
-      fmt::print("{}\n", line);
-      std::fflush(stdout);
-    };
-  }
+  std::vector<StudyCell> expanded = expand_study(arguments.recipe, arguments.overrides);
+  const std::size_t chosen = find_cell(expanded, arguments.cell);
+  const auto [cells, setups, data] = set_up_study(std::move(expanded), world.size());
+  if (first_rank) arguments.say = [](const std::string& line) { fmt::print("{}\n", line); };
   nlohmann::ordered_json result = benchmark_cell(cells[chosen], setups[chosen], data[chosen], world, arguments);
   result["recipe"] = arguments.recipe;
   if (!first_rank) return;

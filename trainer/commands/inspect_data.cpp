@@ -10,8 +10,7 @@
 #include "trainer/commands/commands.h"
 #include "trainer/commands/count_check.h"
 #include "trainer/commands/recipe_arguments.h"
-#include "trainer/study/cell_data.h"
-#include "trainer/study/cell_setup.h"
+#include "trainer/study/study.h"
 
 namespace entune {
 namespace {
@@ -96,11 +95,9 @@ void print_counts(const CellData& data, const std::map<std::string, std::vector<
 }
 
 void inspect(const Arguments& arguments, std::int64_t world_size) {
-  const std::vector<StudyCell> cells = expand_study(arguments.recipe, arguments.overrides);
-  const std::size_t chosen = find_cell(cells, arguments.cell);
-  std::vector<CellSetup> setups;
-  for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world_size));
-  const std::vector<CellData> data = prepare_data(cells, setups);
+  std::vector<StudyCell> expanded = expand_study(arguments.recipe, arguments.overrides);
+  const std::size_t chosen = find_cell(expanded, arguments.cell);
+  const auto [cells, setups, data] = set_up_study(std::move(expanded), world_size);
   const bool color = arguments.color == "always" || (arguments.color == "auto" && isatty(STDOUT_FILENO) == 1);
   const Recipe& recipe = cells[chosen].loaded.recipe;
   const std::vector<Example>& examples = data[chosen].side(arguments.side);

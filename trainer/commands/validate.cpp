@@ -16,9 +16,7 @@ void validate(const RecipeArguments& arguments, std::int64_t world_size) {
     fmt::print("cell {}: {}: {} training, {} validation, {} test texts; chat {}\n", i, cells[i].name,
                data[i].train.size(), data[i].validation.size(), data[i].test.size(), setups[i].chat_family);
   }
-  for (const auto& [reason, count] : data.front().left_out)
-    fmt::print("left out of all cells: {} texts: {}\n", count, reason);
-  for (const std::string& note : split_notes(data)) fmt::print("{}\n", note);
+  print_left_out(data);
   fmt::print("{}: valid on {} rank{}\n", arguments.recipe, world_size, world_size == 1 ? "" : "s");
 }
 

@@ -40,10 +40,6 @@ std::vector<double> over_ranks(Communicator& group, const std::vector<double>& v
   return {cells.data_ptr<double>(), cells.data_ptr<double>() + cells.numel()};
 }
 
-double over_ranks(Communicator& group, double value, ReduceOp op) {
-  return over_ranks(group, std::vector<double>{value}, op).front();
-}
-
 std::vector<std::int64_t> of_every_rank(Communicator& world, std::int64_t value) {
   at::Tensor all = at::empty({world.size()}, at::kLong);
   world.all_gather(all, at::tensor({value}, at::kLong));
@@ -159,16 +155,11 @@ class Benchmark {
   }
 
   void describe_run() {
-    std::int64_t parameters = 0, trained = 0;
-    for (const Parameter& parameter : model_->parameters()) {
-      const std::int64_t size = c10::multiply_integers(parameter.full_shape);
-      if (!parameter.is_adapter) parameters += size;
-      if (parameter.value.requires_grad()) trained += size;
-    }
+    const auto [parameters, trained] = model_size(*model_);
     weights_ = matmul_weights(*model_);
     const bool is_random = recipe_.model.init == "random";
     const std::string name = is_random ? recipe_.model.preset : recipe_.model.path;
-    const char* method = recipe_.training.method == TrainingMethod::full ? "full" : "lora";
+    const std::string method = method_name(recipe_.training.method);
     const int data = mesh_->axis(MeshAxis::data).size(), tensor = mesh_->axis(MeshAxis::tensor).size();
     result_["model"] = {{"name", name},
                         {"init", recipe_.model.init},
@@ -231,9 +222,7 @@ class Benchmark {
       const StepRecord record = trainer.run_step();
       mine.push_back(record.seconds);
       timed.samples += record.samples;
-      timed.tokens.logical += record.logical_tokens;
-      timed.tokens.executed += record.executed_tokens;
-      timed.tokens.supervised += record.supervised_tokens;
+      add_tokens(timed.tokens, record);
       result_["losses"].push_back(step_json(record));
       progress.update(step + 1, fmt::format("loss {:.4f}", record.loss));
     }

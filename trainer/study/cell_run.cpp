@@ -18,10 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string method_name(TrainingMethod method) {
-  return method == TrainingMethod::lora ? "lora" : method == TrainingMethod::full ? "full" : "none";
-}
-
 // {"task.format": "xml", ...}
 json overrides_json(const std::vector<std::string>& overrides) {
   json object = json::object();
@@ -69,13 +65,9 @@ json merge_json(const MergeDifference& difference) {
 
 // Of the whole model, over all tensor ranks; `trained` are those that training changes: 0 for a model as it is.
 json model_json(const Recipe& recipe, DecoderModel& model) {
-  std::int64_t parameters = 0, trained = 0;
-  for (const Parameter& parameter : model.parameters()) {
-    const std::int64_t size = c10::multiply_integers(parameter.full_shape);
-    if (!parameter.is_adapter) parameters += size;
-    if (recipe.training.method != TrainingMethod::none && parameter.value.requires_grad()) trained += size;
-  }
-  return {{"path", recipe.model.path}, {"parameters", parameters}, {"trained", trained}};
+  const ModelSize size = model_size(model);
+  const bool is_trained = recipe.training.method != TrainingMethod::none;
+  return {{"path", recipe.model.path}, {"parameters", size.parameters}, {"trained", is_trained ? size.trained : 0}};
 }
 
 /// Hours of training and answering; where the ranks work on GPUs also theirs, and their price if the recipe names one.

@@ -81,6 +81,20 @@ std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& set
                                       *setup.tokenizer);
 }
 
+std::string method_name(TrainingMethod method) {
+  return method == TrainingMethod::lora ? "lora" : method == TrainingMethod::full ? "full" : "none";
+}
+
+ModelSize model_size(DecoderModel& model) {
+  ModelSize all;
+  for (const Parameter& parameter : model.parameters()) {
+    const std::int64_t size = c10::multiply_integers(parameter.full_shape);
+    if (!parameter.is_adapter) all.parameters += size;
+    if (parameter.value.requires_grad()) all.trained += size;
+  }
+  return all;
+}
+
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown) {
   const ModelOptions options{.dtype = setup.dtype,
                              .lora = setup.lora,

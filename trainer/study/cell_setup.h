@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,16 @@ CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size);
 
 /// The task of `setup` over another label list or prompt (label list variants).
 std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& setup, const LabelList& labels);
+
+/// "lora", "full" or "none", as recipes write it.
+std::string method_name(TrainingMethod method);
+
+/// Parameters over all tensor ranks, without adapters, and those that have a gradient.
+struct ModelSize {
+  std::int64_t parameters = 0;
+  std::int64_t trained = 0;
+};
+ModelSize model_size(DecoderModel& model);
 
 /// The model with its weights, adapters from model.adapter or else initialized from the recipe's seed. Collective over
 /// the mesh. `shown`: progress on standard error.

@@ -61,12 +61,6 @@ class Validation {
   EvaluationOptions options_;
 };
 
-std::int64_t largest_over_ranks(Communicator& world, std::int64_t value) {
-  at::Tensor cell = at::tensor({value}, at::kLong);
-  world.all_reduce(cell, ReduceOp::max);
-  return cell.item<std::int64_t>();
-}
-
 }  // namespace
 
 BatchOptions batch_options(const Recipe& recipe) {
@@ -74,6 +68,12 @@ BatchOptions batch_options(const Recipe& recipe) {
           .micro_batch_tokens = recipe.training.micro_batch_tokens,
           .prefix_sharing = recipe.training.prefix_sharing,
           .prompt_weight = recipe.training.prompt_weight};
+}
+
+void add_tokens(TokenCounts& counts, const StepRecord& step) {
+  counts.logical += step.logical_tokens;
+  counts.executed += step.executed_tokens;
+  counts.supervised += step.supervised_tokens;
 }
 
 json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, const AnswerBudget& budget,
@@ -101,9 +101,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
     progress.update(step.step, fmt::format("loss {:.4f}", step.loss));
     seconds += step.seconds;
     num_samples += step.samples;
-    tokens.logical += step.logical_tokens;
-    tokens.executed += step.executed_tokens;
-    tokens.supervised += step.supervised_tokens;
+    add_tokens(tokens, step);
     losses.push_back({{"step", step.step}, {"epoch", step.epoch}, {"loss", step.loss}, {"lr", step.learning_rate}});
     if (!validation.possible() || !evaluation_is_due(recipe.training.evaluate_every, trainer)) continue;
     ValidationRecord record = validation.run(step.step);
@@ -120,7 +118,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
           {"samples_per_second", seconds > 0 ? static_cast<double>(num_samples) / seconds : 0.0},
           {"steps", trainer.total_steps()},
           {"tokens", {{"logical", tokens.logical}, {"executed", tokens.executed}, {"supervised", tokens.supervised}}},
-          {"peak_memory_bytes", largest_over_ranks(mesh.world(), peak_memory_bytes())},
+          {"peak_memory_bytes", static_cast<std::int64_t>(over_ranks(mesh.world(), static_cast<double>(peak_memory_bytes()), ReduceOp::max))},
           {"losses", losses},
           {"validation", validations}};
 }

@@ -3,15 +3,20 @@
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 
+#include "data/batches/packed_batch.h"
 #include "distributed/device_mesh.h"
 #include "trainer/recipe/recipe.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
+#include "trainer/telemetry/step_log.h"
 
 namespace entune {
 
 /// The loader's and the packing's options of a recipe.
 BatchOptions batch_options(const Recipe& recipe);
+
+/// Adds a step's tokens to the counts of several.
+void add_tokens(TokenCounts& counts, const StepRecord& step);
 
 /// Trains `model` on the cell's train side as the recipe says, writing steps.jsonl into `directory`, and leaves the
 /// best weights in the model. Returns the cell's `train` subtree of summary.json. Collective over the mesh.

@@ -64,7 +64,9 @@ json summary_head(const LoadedRecipe& loaded, std::int64_t ranks) {
 struct FinishedCell {
   json result;
   fs::path folder;
-  std::string variant = {};  // by its own run's overrides, of cells that are merged
+  // Of cells that are merged: what names their variant in their own run, and setting_of().
+  std::string variant = {};
+  std::string setting = {};
 };
 
 std::vector<FinishedCell> finished_cells(const RunFolder& folder) {
@@ -129,10 +131,6 @@ std::vector<std::size_t> chosen_cells(const StudyOptions& options, const std::ve
   return all;
 }
 
-void say_what_is_left_out(const CellData& data) {
-  for (const auto& [reason, count] : data.left_out) fmt::print("left out of all cells: {} texts: {}\n", count, reason);
-}
-
 // Cells are compared text by text, so what they answer must be the same. Said before any weight is loaded.
 void require_comparable(const std::vector<StudyCell>& cells, const std::vector<CellData>& data) {
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -156,12 +154,23 @@ void require_comparable(const std::vector<StudyCell>& cells, const std::vector<C
 
 }  // namespace
 
-PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::string>& overrides,
-                            std::int64_t world_size) {
+PreparedStudy set_up_study(std::vector<StudyCell> cells, std::int64_t world_size) {
   PreparedStudy study;
-  study.cells = expand_study(recipe, overrides);
+  study.cells = std::move(cells);
   for (const StudyCell& cell : study.cells) study.setups.push_back(set_up_cell(cell.loaded.recipe, world_size));
   study.data = prepare_data(study.cells, study.setups);
+  return study;
+}
+
+void print_left_out(const std::vector<CellData>& data) {
+  for (const auto& [reason, count] : data.front().left_out)
+    fmt::print("left out of all cells: {} texts: {}\n", count, reason);
+  for (const std::string& note : split_notes(data)) fmt::print("{}\n", note);
+}
+
+PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::string>& overrides,
+                            std::int64_t world_size) {
+  PreparedStudy study = set_up_study(expand_study(recipe, overrides), world_size);
   require_comparable(study.cells, study.data);
   std::set<std::string> models, adapters;
   for (const StudyCell& cell : study.cells) {
@@ -189,8 +198,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
     if (with_patterns) to_run.push_back(kPatterns);
     folder.prepare(to_run, options.only_cell.has_value(), options.overwrite);
     write_file_whole(folder.root() / "recipe.yaml", base.resolved_yaml);
-    say_what_is_left_out(data.front());
-    for (const std::string& note : split_notes(data)) fmt::print("{}\n", note);
+    print_left_out(data);
   }
   world.barrier();
   for (const std::size_t i : chosen) {
@@ -211,8 +219,8 @@ void run_study(const StudyOptions& options, Communicator& world) {
 namespace {
 
 // The recipe that a cell ran by, without what may differ between seeds of one setting.
-std::string setting_of(const FinishedCell& cell) {
-  std::ifstream file(cell.folder / "recipe.yaml");
+std::string setting_of(const fs::path& cell) {
+  std::ifstream file(cell / "recipe.yaml");
   std::string setting;
   for (std::string line; std::getline(file, line);) {
     const bool may_differ = line.starts_with("name:") || line.starts_with("output:") || line.starts_with("seed:");
@@ -221,14 +229,20 @@ std::string setting_of(const FinishedCell& cell) {
   return setting;
 }
 
+bool has_name(const std::vector<FinishedCell>& cells, const std::string& name) {
+  return std::any_of(cells.begin(), cells.end(),
+                     [&](const FinishedCell& cell) { return string_at(cell.result, {"name"}) == name; });
+}
+
 // Makes `cell` of the run `run` fit beside `others`: a name of its own, and, where its recipe says otherwise than those
 // of cells with the same overrides, its folder as one more override, so that they do not pass for seeds of one setting.
 void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, const std::string& run) {
   cell.variant = variant_name(cell.result);
+  cell.setting = setting_of(cell.folder);
   json place;
   for (const FinishedCell& other : others) {
     if (other.variant != cell.variant) continue;
-    if (setting_of(cell) != setting_of(other)) {
+    if (cell.setting != other.setting) {
       if (place.is_null()) place = cell.folder.parent_path().parent_path().string();
       continue;
     }
@@ -242,13 +256,9 @@ void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, con
   }
   if (place.is_string()) cell.result["overrides"]["run"] = place;
   const std::string name = string_at(cell.result, {"name"});
-  const auto has_name = [&](const std::string& wanted) {
-    return std::any_of(others.begin(), others.end(),
-                       [&](const FinishedCell& other) { return string_at(other.result, {"name"}) == wanted; });
-  };
   std::string unique = name;
-  if (has_name(unique)) unique = fmt::format("{}: {}", run, name);
-  for (int i = 2; has_name(unique); ++i) unique = fmt::format("{} ({}): {}", run, i, name);
+  if (has_name(others, unique)) unique = fmt::format("{}: {}", run, name);
+  for (int i = 2; has_name(others, unique); ++i) unique = fmt::format("{} ({}): {}", run, i, name);
   cell.result["name"] = unique;
 }
 
@@ -271,8 +281,7 @@ void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
     summary["cells"] = json::array();
     for (FinishedCell& cell : finished) {
       const bool is_baseline = string_at(cell.result, {"name"}) == kPatterns;
-      const auto is_same = [&](const FinishedCell& other) { return string_at(other.result, {"name"}) == kPatterns; };
-      if (is_baseline && std::any_of(all.begin(), all.end(), is_same)) continue;  // the same for the same texts
+      if (is_baseline && has_name(all, kPatterns)) continue;  // the same for the same texts
       if (!is_baseline) fit_beside(cell, all, string_at(summary, {"name"}));
       summary["cells"].push_back(cell.result);
       all.push_back(std::move(cell));

@@ -27,6 +27,12 @@ struct PreparedStudy {
   std::vector<CellData> data;
 };
 
+/// Sets up the cells of expand_study for `world_size` ranks and reads their texts. Throws InputError.
+PreparedStudy set_up_study(std::vector<StudyCell> cells, std::int64_t world_size);
+
+/// Prints what texts no cell gets, and why, and what prepare_data has to say of the splits.
+void print_left_out(const std::vector<CellData>& data);
+
 /// Checks all that can be checked before a weight is loaded: recipe, layout for `world_size` ranks, tokenizers, texts,
 /// that the cells can be compared, the headers of the weights, and that the output is a folder or absent. Throws
 /// InputError.

@@ -8,6 +8,12 @@
 
 namespace entune {
 
+double over_ranks(Communicator& group, double value, ReduceOp op) {
+  at::Tensor cell = at::tensor({value}, at::kDouble);
+  group.all_reduce(cell, op);
+  return cell.item<double>();
+}
+
 std::vector<std::string> all_gather_bytes(Communicator& group, const std::string& bytes) {
   const std::int64_t length = static_cast<std::int64_t>(bytes.size());
   at::Tensor lengths = at::empty({group.size()}, at::kLong);
