@@ -49,6 +49,9 @@ class TimedCommunicator : public Communicator {
   std::unique_ptr<Communicator> split(int color, int key) override {
     return std::make_unique<TimedCommunicator>(inner_.split(color, key), time_);
   }
+  std::unique_ptr<Communicator> split_by_machine() override {
+    return std::make_unique<TimedCommunicator>(inner_.split_by_machine(), time_);
+  }
 
  private:
   std::unique_ptr<Communicator> owned_;  // of a group that was split off; the world is its maker's

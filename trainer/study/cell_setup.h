@@ -17,7 +17,7 @@ namespace entune {
 /// What a recipe resolves to once its model directory is read: everything small, before any weight is loaded.
 struct CellSetup {
   LlamaConfig config;
-  at::ScalarType dtype = at::kFloat;
+  at::ScalarType dtype = at::kFloat;  ///< of weights and activations, on the device that was named
   std::optional<LoraOptions> lora;  ///< training.lora, or model.adapter's where nothing is trained
   std::string chat_family;
   std::unique_ptr<Tokenizer> tokenizer;
@@ -27,12 +27,12 @@ struct CellSetup {
 /// Reads config, tokenizer and the configuration of model.adapter. Throws InputError, also for a layout that the model
 /// or the world size does not allow, for a model whose chat family is not plain from its files (set model.chat then)
 /// and for an adapter that does not fit training.lora.
-CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size);
+CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size, at::Device device = at::kCPU);
 
 /// The task of `setup` over another label list or prompt (label list variants).
 std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& setup, const LabelList& labels);
 
-/// The model with its weights, adapters from model.adapter or else initialized from the recipe's seed. Collective over
+/// The model on the mesh's device with its weights, adapters from model.adapter or else initialized from the recipe's seed. Collective over
 /// the mesh. `shown`: progress on standard error.
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown);
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/scoring/score_report.h"
+#include "distributed/cuda_devices.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/loop/best_weights.h"
 #include "trainer/loop/trainer.h"
@@ -94,6 +95,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
   std::int64_t num_samples = 0;
   TokenCounts tokens;
   reset_peak_memory();
+  reset_peak_gpu_bytes(mesh.device());
   Progress progress("training " + cell.name, trainer.total_steps(), "steps", first_rank);
   while (!trainer.done()) {
     const StepRecord step = trainer.run_step();
@@ -120,7 +122,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
           {"samples_per_second", seconds > 0 ? static_cast<double>(num_samples) / seconds : 0.0},
           {"steps", trainer.total_steps()},
           {"tokens", {{"logical", tokens.logical}, {"executed", tokens.executed}, {"supervised", tokens.supervised}}},
-          {"peak_memory_bytes", largest_over_ranks(mesh.world(), peak_memory_bytes())},
+          {"peak_memory_bytes", largest_over_ranks(mesh.world(), peak_gpu_bytes(mesh.device()).value_or(peak_memory_bytes()))},
           {"losses", losses},
           {"validation", validations}};
 }

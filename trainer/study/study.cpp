@@ -20,6 +20,7 @@
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_run.h"
 #include "trainer/study/cell_setup.h"
+#include "trainer/study/choose_device.h"
 #include "trainer/study/run_folder.h"
 #include "trainer/study/trained_cell.h"
 
@@ -151,7 +152,10 @@ void run_study(const StudyOptions& options, Communicator& world) {
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
   const std::vector<StudyCell> cells = expand_study(options.recipe, options.overrides);
   std::vector<CellSetup> setups;
-  for (const StudyCell& cell : cells) setups.push_back(set_up_cell(cell.loaded.recipe, world.size()));
+  for (const StudyCell& cell : cells) {
+    const at::Device device = choose_device(cell.loaded.recipe, world);
+    setups.push_back(set_up_cell(cell.loaded.recipe, world.size(), device));
+  }
   const std::vector<CellData> data = prepare_data(cells, setups);
   require_comparable(cells, data);
   const std::vector<std::size_t> chosen = chosen_cells(options, cells);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/input_error.h"
+#include "trainer/study/choose_device.h"
 #include "trainer/study/run_folder.h"
 
 namespace entune {
@@ -61,7 +62,7 @@ void use_trained_weights(Recipe& recipe, const fs::path& directory) {
 
 std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world) {
   const auto tensor = static_cast<int>(recipe.parallel.tensor);
-  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor);
+  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor, choose_device(recipe, world));
 }
 
 fs::path trained_weights(const Recipe& recipe, const fs::path& directory) {
@@ -90,7 +91,7 @@ TrainedCell load_trained_cell(const StoredCell& stored, Communicator& world) {
   cell.budget = stored.budget;
   Recipe& recipe = cell.loaded.recipe;
   use_trained_weights(recipe, stored.directory);
-  cell.setup = set_up_cell(recipe, world.size());
+  cell.setup = set_up_cell(recipe, world.size(), choose_device(recipe, world));
   cell.mesh = make_mesh(recipe, world);
   cell.model = load_model(recipe, cell.setup, *cell.mesh, world.rank() == 0);
   return cell;
