@@ -15,6 +15,9 @@ enum class ReduceOp { sum, max };
 /// bfloat16, int64 and uint8. A bfloat16 tensor is reduced in float32 and rounded once. A reduction gives every rank
 /// the same bits. A tensor without elements moves nothing. Policy (buckets, shards, what is a gradient) lives above.
 ///
+/// Tensors lie on the CPU, or on the GPU that the group was made for (nccl_communicator.h): there a call returns once
+/// it is queued on the current stream.
+///
 /// Calls on the groups of one process never overlap in time, but need not all come from one thread.
 ///
 /// Errors: broken preconditions by TORCH_CHECK, failures of the transport as std::runtime_error. After either the group
@@ -35,6 +38,9 @@ class Communicator {
   virtual void barrier() = 0;
   /// The ranks that give the same color (not negative) form a new group, ordered by (key, rank).
   virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
+  /// The ranks that run on this rank's machine, in rank order. All of them where the transport knows of one machine
+  /// only.
+  virtual std::unique_ptr<Communicator> split_by_machine() { return split(0, rank()); }
 };
 
 /// A group of one: every collective is the identity.

@@ -153,6 +153,12 @@ class MpiCommunicator : public Communicator {
     return std::make_unique<MpiCommunicator>(part, piece_);
   }
 
+  std::unique_ptr<Communicator> split_by_machine() override {
+    MPI_Comm part = MPI_COMM_NULL;
+    CHECK_MPI(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &part));
+    return std::make_unique<MpiCommunicator>(part, piece_);
+  }
+
  private:
   MPI_Comm comm_;
   const std::int64_t piece_;

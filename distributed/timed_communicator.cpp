@@ -1,21 +1,41 @@
 #include "distributed/timed_communicator.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <chrono>
+#include <optional>
 #include <utility>
 
 namespace entune {
 namespace {
 
+/// The time of one call on tensors of `device`, from construction to destruction.
 class Stopwatch {
  public:
-  explicit Stopwatch(CollectiveTime& time) : time_(time) {}
-  ~Stopwatch() { time_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+  Stopwatch(CollectiveTime& time, at::Device device) : time_(time), device_(device) {
+    if (!device.is_cpu()) begin_event_.emplace(event_of_now());
+  }
+  ~Stopwatch() {
+    if (begin_event_) {
+      time_.queued.push_back({std::move(*begin_event_), event_of_now()});
+    } else {
+      time_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    }
+  }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
  private:
+  c10::Event event_of_now() const {
+    c10::Event event(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
+    event.record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+    return event;
+  }
+
   CollectiveTime& time_;
+  at::Device device_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::optional<c10::Event> begin_event_;
 };
 
 class TimedCommunicator : public Communicator {
@@ -27,27 +47,30 @@ class TimedCommunicator : public Communicator {
   int rank() const override { return inner_.rank(); }
   int size() const override { return inner_.size(); }
   void all_reduce(at::Tensor& tensor, ReduceOp op) override {
-    const Stopwatch watch(time_);
+    const Stopwatch watch(time_, tensor.device());
     inner_.all_reduce(tensor, op);
   }
   void all_gather(at::Tensor& output, const at::Tensor& input) override {
-    const Stopwatch watch(time_);
+    const Stopwatch watch(time_, input.device());
     inner_.all_gather(output, input);
   }
   void reduce_scatter(at::Tensor& output, const at::Tensor& input) override {
-    const Stopwatch watch(time_);
+    const Stopwatch watch(time_, input.device());
     inner_.reduce_scatter(output, input);
   }
   void broadcast(at::Tensor& tensor, int root) override {
-    const Stopwatch watch(time_);
+    const Stopwatch watch(time_, tensor.device());
     inner_.broadcast(tensor, root);
   }
   void barrier() override {
-    const Stopwatch watch(time_);
+    const Stopwatch watch(time_, at::kCPU);
     inner_.barrier();
   }
   std::unique_ptr<Communicator> split(int color, int key) override {
     return std::make_unique<TimedCommunicator>(inner_.split(color, key), time_);
+  }
+  std::unique_ptr<Communicator> split_by_machine() override {
+    return std::make_unique<TimedCommunicator>(inner_.split_by_machine(), time_);
   }
 
  private:
@@ -57,6 +80,10 @@ class TimedCommunicator : public Communicator {
 };
 
 }  // namespace
+
+std::unique_ptr<Communicator> make_timed_communicator(std::unique_ptr<Communicator> inner, CollectiveTime& time) {
+  return std::make_unique<TimedCommunicator>(std::move(inner), time);
+}
 
 std::unique_ptr<Communicator> make_timed_communicator(Communicator& inner, CollectiveTime& time) {
   return std::make_unique<TimedCommunicator>(inner, time);

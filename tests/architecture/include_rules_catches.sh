@@ -4,7 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-(cd "$1" && find data distributed trainer tests -name '*.h' -o -name '*.cpp' | tar -cf - -T -) | tar -xf - -C "$copy"
+(cd "$1" && find data distributed trainer tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' | tar -cf - -T -) | tar -xf - -C "$copy"
 touch "$copy/data/planted.cpp" "$copy/trainer/main.cpp"
 
 plant() {  # FILE LINE: the last line of FILE becomes LINE
@@ -53,9 +53,15 @@ must_catch trainer/commands/planted.cpp '#include <yaml-cpp/yaml.h>'
 must_catch trainer/study/planted.cpp '#include <CLI/CLI.hpp>'
 must_catch trainer/optim/planted.cpp '#include <gtest/gtest.h>'
 must_catch tests/planted.cpp '#include <mpi.h>'
+must_catch distributed/planted.cpp '#include <nccl.h>'
+must_catch trainer/layers/planted.cpp '#include <cuda_runtime.h>'
+must_catch trainer/kernels/rms_norm.cpp '#include <c10/cuda/CUDAStream.h>'
+must_catch trainer/kernels/planted.cu '#include <ATen/ATen.h>'
 
 must_allow distributed/mpi_planted.cpp '#include <mpi.h>'
 must_allow trainer/study/planted.cpp '#include "trainer/recipe/recipe.h"'
+must_allow trainer/kernels/planted.cu '#include <cuda_bf16.h>'
+must_allow trainer/kernels/planted.cu '#include "trainer/kernels/kernel_launch.h"'
 must_allow trainer/main.cpp '#include <CLI/CLI.hpp>'
 must_allow trainer/model/planted.cpp '#include "data/entity.h"'
 must_allow trainer/optim/planted.cpp '#include "distributed/communicator.h"'

@@ -19,7 +19,7 @@ TEST_P(ThreadCommunicatorTest, KeepsTheContract) {
   for (const auto check :
        {check_all_reduce, check_all_reduce_rounds_once, check_all_gather, check_reduce_scatter, check_broadcast,
         check_split, check_byte_collectives, check_empty_tensors, check_preconditions}) {
-    spawn_ranks(GetParam(), check);
+    spawn_ranks(GetParam(), [check](Communicator& group) { check(group, at::kCPU); });
   }
 }
 

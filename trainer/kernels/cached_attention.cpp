@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "trainer/kernels/dense_attention.h"
+
 namespace entune {
 namespace {
 
@@ -51,14 +53,14 @@ at::Tensor cached_attention(const at::Tensor& q, const CachedKeys& cache, std::o
   const at::Tensor queries = q.view({num_leaves, kv_heads, group, head_dim});
   const at::Tensor mask =
       at::zeros({num_leaves, cache.keys.size(2)}, q.options()).masked_fill_(hidden_rows(cache, std::nullopt), kHidden);
-  auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
-      queries, cache.keys, cache.values, 0.0, false, mask.view({num_leaves, 1, 1, -1}).expand({-1, -1, group, -1}));
+  const auto [out, lse] = dense_attention(queries, cache.keys, cache.values, false,
+                                          mask.view({num_leaves, 1, 1, -1}).expand({-1, -1, group, -1}));
   if (prefix == 0) return out.reshape(q.sizes());
 
   const at::Tensor long_query = queries.transpose(0, 1).reshape({1, kv_heads, num_leaves * group, head_dim});
-  auto [prefix_out, prefix_lse] =
-      at::_scaled_dot_product_flash_attention_for_cpu(long_query, cache.prefix_keys, cache.prefix_values, 0.0, false);
-  const at::Tensor by_leaf = prefix_out.view({kv_heads, num_leaves, group, head_dim}).transpose(0, 1);
+  const auto [prefix_out, prefix_lse] =
+      dense_attention(long_query, cache.prefix_keys, cache.prefix_values, false);
+  const at::Tensor by_leaf = prefix_out.reshape({kv_heads, num_leaves, group, head_dim}).transpose(0, 1);
   const at::Tensor by_leaf_lse = prefix_lse.reshape({kv_heads, num_leaves, group}).transpose(0, 1);
   const at::Tensor share = by_leaf_lse.sub(lse).sigmoid_().to(q.scalar_type()).unsqueeze(-1);
   return at::lerp(out, by_leaf, share).reshape(q.sizes());

@@ -11,7 +11,11 @@ SoftmaxPart softmax_part(const at::Tensor& logits) {
   at::Tensor p = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
   if (p.size(1) == 0) return {p, at::full({p.size(0)}, -std::numeric_limits<double>::infinity(), p.options())};
   const at::Tensor largest = p.amax(-1);
-  at::_softmax_out(p, p, -1, /*half_to_float=*/false);
+  if (p.is_cpu()) {
+    at::_softmax_out(p, p, -1, /*half_to_float=*/false);
+  } else {
+    p = at::_softmax(p, -1, /*half_to_float=*/false);  // GPU kernels promise nothing for a result over its input
+  }
   // The largest probability is exp(0) / sum: it gives the sum without another exponential.
   return {p, largest.sub(p.amax(-1).log_())};
 }

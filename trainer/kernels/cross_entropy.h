@@ -8,7 +8,7 @@ namespace entune {
 
 /// Softmax over a part of the vocabulary and what joins it to the other parts.
 struct SoftmaxPart {
-  at::Tensor probabilities;  ///< [n, V_part]: over this part alone; in the memory of the logits if they were float32
+  at::Tensor probabilities;  ///< [n, V_part]: over this part alone; on a CPU in the memory of the logits if they were float32
   at::Tensor lse;            ///< [n], log of the sum of this part's exponentials, float32; -infinity for an empty part
 };
 

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "trainer/kernels/attention_merge.h"
 #include "trainer/kernels/context_value.h"
+#include "trainer/kernels/dense_attention.h"
+#include "trainer/kernels/packed_segments.h"
 
 namespace entune {
 namespace {
@@ -14,100 +17,52 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Query rows [begin, begin + length) and key rows [key_begin, key_begin + length) that attend causally among
-/// themselves; the queries also see the first `seen` rows of the prefix.
-struct Segment {
-  std::int64_t begin, key_begin, length, seen;
-};
-
-std::vector<Segment> segments_of(const PackedLayout& layout) {
-  std::vector<Segment> segments;
-  if (layout.prefix_rows > 0) segments.push_back({0, layout.prefix_begin, layout.prefix_rows, layout.prefix_begin});
-  for (std::size_t b = 0; b + 1 < layout.leaf_offsets.size(); ++b) {
-    const std::int64_t begin = layout.leaf_offsets[b], length = layout.leaf_offsets[b + 1] - begin;
-    if (length > 0) segments.push_back({begin, begin + layout.keys_ahead(), length, layout.prefix_tokens});
-  }
-  return segments;
-}
-
-/// Query rows [begin, begin + length) that see the prefix's first `seen` rows beside what they see of their own.
-struct PrefixReaders {
-  std::int64_t begin, length, seen;
-};
-
-/// A part of the prefix reads the rows before it; all leaves together read the whole.
-std::vector<PrefixReaders> prefix_readers(const PackedLayout& layout) {
-  const std::int64_t suffix = layout.leaf_offsets.back() - layout.prefix_rows;
-  std::vector<PrefixReaders> readers;
-  if (layout.prefix_rows > 0 && layout.prefix_begin > 0)
-    readers.push_back({0, layout.prefix_rows, layout.prefix_begin});
-  if (layout.prefix_tokens > 0 && suffix > 0) readers.push_back({layout.prefix_rows, suffix, layout.prefix_tokens});
-  return readers;
-}
-
 /// Rows of [T, H, D] as the operators want them: [1, H, rows, D], a view.
 at::Tensor rows(const at::Tensor& x, std::int64_t begin, std::int64_t length) {
   return x.narrow(0, begin, length).unsqueeze(0).transpose(1, 2);
 }
 
-/// Rows of the log-sum-exp [T, H] as [1, H, rows], a view.
-at::Tensor lse_rows(const at::Tensor& lse, std::int64_t begin, std::int64_t length) {
-  return lse.narrow(0, begin, length).t().unsqueeze(0);
+/// Rows of a result, its log-sum-exp [T, H] as [1, H, rows]: views.
+DenseAttention rows_of(const PackedResult& result, std::int64_t begin, std::int64_t length) {
+  return {rows(result.out, begin, length), result.lse.narrow(0, begin, length).t().unsqueeze(0)};
 }
 
 /// [1, H, rows, D] back to [rows, H, D], a view.
 at::Tensor as_rows(const at::Tensor& x) { return x.squeeze(0).transpose(0, 1); }
 
-struct Attended {
-  at::Tensor out;  ///< [T, H, D]
-  at::Tensor lse;  ///< [T, H]
-};
-
 at::ScalarType lse_type(const at::Tensor& q) { return q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
-Attended attend_merged(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
-  Attended result{at::empty_like(q), at::empty({q.size(0), q.size(1)}, q.options().dtype(lse_type(q)))};
+PackedResult attend_merged(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
+  PackedResult result{at::empty_like(q), at::empty({q.size(0), q.size(1)}, q.options().dtype(lse_type(q)))};
   for (const Segment& s : segments_of(layout)) {
-    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
-        rows(q, s.begin, s.length), rows(k, s.key_begin, s.length), rows(v, s.key_begin, s.length), 0.0,
-        /*is_causal=*/true);
+    const auto [out, lse] = dense_attention(rows(q, s.begin, s.length), rows(k, s.key_begin, s.length),
+                                            rows(v, s.key_begin, s.length), /*is_causal=*/true);
     result.out.narrow(0, s.begin, s.length).copy_(as_rows(out));
     result.lse.narrow(0, s.begin, s.length).copy_(lse[0].t());
   }
   for (const PrefixReaders& r : prefix_readers(layout)) {
-    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(rows(q, r.begin, r.length), rows(k, 0, r.seen),
-                                                                      rows(v, 0, r.seen), 0.0, false);
+    const auto [out, lse] = dense_attention(rows(q, r.begin, r.length), rows(k, 0, r.seen), rows(v, 0, r.seen), false);
     at::Tensor own_out = result.out.narrow(0, r.begin, r.length), own_lse = result.lse.narrow(0, r.begin, r.length);
-    const at::Tensor prefix_lse = lse[0].t();
-    // out = own + sigmoid(prefix_lse - own_lse) * (prefix - own): the softmax over both key sets.
-    const at::Tensor share = prefix_lse.sub(own_lse).sigmoid_().to(q.scalar_type()).unsqueeze(-1);
-    own_out.lerp_(as_rows(out), share);
-    at::logaddexp_out(own_lse, own_lse, prefix_lse);
+    merge_attention_(own_out, own_lse, as_rows(out), lse[0].t());
   }
   return result;
 }
 
-struct Gradients {
-  at::Tensor q, k, v;
-};
-
-Gradients attend_merged_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                 const Attended& merged, const PackedLayout& layout) {
-  Gradients g{at::empty_like(q), at::zeros_like(k), at::zeros_like(v)};
+PackedGradients attend_merged_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
+                                       const at::Tensor& v, const PackedResult& merged, const PackedLayout& layout) {
+  PackedGradients g{at::empty_like(q), at::zeros_like(k), at::zeros_like(v)};
   for (const Segment& s : segments_of(layout)) {
-    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        rows(grad, s.begin, s.length), rows(q, s.begin, s.length), rows(k, s.key_begin, s.length),
-        rows(v, s.key_begin, s.length), rows(merged.out, s.begin, s.length), lse_rows(merged.lse, s.begin, s.length),
-        0.0,
-        /*is_causal=*/true);
+    const auto [dq, dk, dv] = dense_attention_backward(rows(grad, s.begin, s.length), rows(q, s.begin, s.length),
+                                                       rows(k, s.key_begin, s.length), rows(v, s.key_begin, s.length),
+                                                       rows_of(merged, s.begin, s.length), /*is_causal=*/true);
     g.q.narrow(0, s.begin, s.length).copy_(as_rows(dq));
     g.k.narrow(0, s.key_begin, s.length).copy_(as_rows(dk));
     g.v.narrow(0, s.key_begin, s.length).copy_(as_rows(dv));
   }
   for (const PrefixReaders& r : prefix_readers(layout)) {
-    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        rows(grad, r.begin, r.length), rows(q, r.begin, r.length), rows(k, 0, r.seen), rows(v, 0, r.seen),
-        rows(merged.out, r.begin, r.length), lse_rows(merged.lse, r.begin, r.length), 0.0, false);
+    const auto [dq, dk, dv] =
+        dense_attention_backward(rows(grad, r.begin, r.length), rows(q, r.begin, r.length), rows(k, 0, r.seen),
+                                 rows(v, 0, r.seen), rows_of(merged, r.begin, r.length), false);
     g.q.narrow(0, r.begin, r.length).add_(as_rows(dq));
     g.k.narrow(0, 0, r.seen).add_(as_rows(dk));
     g.v.narrow(0, 0, r.seen).add_(as_rows(dv));
@@ -139,26 +94,28 @@ at::Tensor with_prefix(const at::Tensor& x, const Segment& s, const WindowedKeys
   return at::cat({rows(x, keys.prefix_begin, keys.prefix_length), rows(x, s.key_begin, s.length)}, 2);
 }
 
-Attended attend_windowed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
-  Attended result{at::empty_like(q), at::empty({q.size(0), q.size(1)}, q.options().dtype(lse_type(q)))};
+PackedResult attend_windowed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             const PackedLayout& layout) {
+  PackedResult result{at::empty_like(q), at::empty({q.size(0), q.size(1)}, q.options().dtype(lse_type(q)))};
   for (const Segment& s : segments_of(layout)) {
     const WindowedKeys keys = windowed_keys(s, layout, q);
-    auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
-        rows(q, s.begin, s.length), with_prefix(k, s, keys), with_prefix(v, s, keys), 0.0, false, keys.mask);
+    const auto [out, lse] =
+        dense_attention(rows(q, s.begin, s.length), with_prefix(k, s, keys), with_prefix(v, s, keys), false, keys.mask);
     result.out.narrow(0, s.begin, s.length).copy_(as_rows(out));
     result.lse.narrow(0, s.begin, s.length).copy_(lse[0].t());
   }
   return result;
 }
 
-Gradients attend_windowed_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
-                                   const at::Tensor& v, const Attended& attended, const PackedLayout& layout) {
-  Gradients g{at::empty_like(q), at::zeros_like(k), at::zeros_like(v)};
+PackedGradients attend_windowed_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
+                                         const at::Tensor& v, const PackedResult& attended,
+                                         const PackedLayout& layout) {
+  PackedGradients g{at::empty_like(q), at::zeros_like(k), at::zeros_like(v)};
   for (const Segment& s : segments_of(layout)) {
     const WindowedKeys keys = windowed_keys(s, layout, q);
-    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-        rows(grad, s.begin, s.length), rows(q, s.begin, s.length), with_prefix(k, s, keys), with_prefix(v, s, keys),
-        rows(attended.out, s.begin, s.length), lse_rows(attended.lse, s.begin, s.length), 0.0, false, keys.mask);
+    const auto [dq, dk, dv] =
+        dense_attention_backward(rows(grad, s.begin, s.length), rows(q, s.begin, s.length), with_prefix(k, s, keys),
+                                 with_prefix(v, s, keys), rows_of(attended, s.begin, s.length), false, keys.mask);
     g.q.narrow(0, s.begin, s.length).copy_(as_rows(dq));
     for (auto [total, part] : {std::pair{g.k, as_rows(dk)}, std::pair{g.v, as_rows(dv)}}) {
       total.narrow(0, keys.prefix_begin, keys.prefix_length).add_(part.narrow(0, 0, keys.prefix_length));
@@ -168,17 +125,28 @@ Gradients attend_windowed_backward(const at::Tensor& grad, const at::Tensor& q, 
   return g;
 }
 
+PackedResult attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
+  if (layout.window_matters()) return attend_windowed(q, k, v, layout);
+  return flash_attention_fits(q, layout) ? attend_flash(q, k, v, layout) : attend_merged(q, k, v, layout);
+}
+
+PackedGradients attend_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                const PackedResult& attended, const PackedLayout& layout) {
+  if (layout.window_matters()) return attend_windowed_backward(grad, q, k, v, attended, layout);
+  return flash_attention_fits(q, layout) ? attend_flash_backward(grad, q, k, v, attended, layout)
+                                         : attend_merged_backward(grad, q, k, v, attended, layout);
+}
+
 class PackedAttention : public torch::autograd::Function<PackedAttention> {
  public:
   static at::Tensor forward(AutogradContext* ctx, const PackedLayout& layout, const RotaryTables& query_rotary,
                             const RotaryTables& key_rotary, at::Tensor q, at::Tensor k, const at::Tensor& v) {
     rotate_(q, query_rotary, false);
     rotate_(k, key_rotary, false);
-    const Attended attended =
-        layout.window_matters() ? attend_windowed(q, k, v, layout) : attend_merged(q, k, v, layout);
+    const PackedResult attended = attend(q, k, v, layout);
     // Detached handles: this function's own inputs, but changed in place since the graph saw them.
     ctx->save_for_backward({q.detach(), k.detach(), v.detach(), attended.out, attended.lse, query_rotary.cos,
-                            query_rotary.sin, key_rotary.cos, key_rotary.sin});
+                            query_rotary.sin, key_rotary.cos, key_rotary.sin, attended.random_state});
     keep_value(ctx, "layout", layout);
     return attended.out;
   }
@@ -186,8 +154,8 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
     const PackedLayout& layout = kept_value<PackedLayout>(ctx, "layout");
-    const auto backward_of = layout.window_matters() ? attend_windowed_backward : attend_merged_backward;
-    Gradients g = backward_of(grads[0], saved[0], saved[1], saved[2], Attended{saved[3], saved[4]}, layout);
+    PackedGradients g =
+        attend_backward(grads[0], saved[0], saved[1], saved[2], PackedResult{saved[3], saved[4], saved[9]}, layout);
     rotate_(g.q, {saved[5], saved[6]}, true);
     rotate_(g.k, {saved[7], saved[8]}, true);
     return {{}, {}, {}, g.q, g.k, g.v};
@@ -195,6 +163,25 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
 };
 
 }  // namespace
+
+std::vector<Segment> segments_of(const PackedLayout& layout) {
+  std::vector<Segment> segments;
+  if (layout.prefix_rows > 0) segments.push_back({0, layout.prefix_begin, layout.prefix_rows, layout.prefix_begin});
+  for (std::size_t b = 0; b + 1 < layout.leaf_offsets.size(); ++b) {
+    const std::int64_t begin = layout.leaf_offsets[b], length = layout.leaf_offsets[b + 1] - begin;
+    if (length > 0) segments.push_back({begin, begin + layout.keys_ahead(), length, layout.prefix_tokens});
+  }
+  return segments;
+}
+
+std::vector<PrefixReaders> prefix_readers(const PackedLayout& layout) {
+  const std::int64_t suffix = layout.leaf_offsets.back() - layout.prefix_rows;
+  std::vector<PrefixReaders> readers;
+  if (layout.prefix_rows > 0 && layout.prefix_begin > 0)
+    readers.push_back({0, layout.prefix_rows, layout.prefix_begin});
+  if (layout.prefix_tokens > 0 && suffix > 0) readers.push_back({layout.prefix_rows, suffix, layout.prefix_tokens});
+  return readers;
+}
 
 bool PackedLayout::window_matters() const {
   if (!sliding_window) return false;

@@ -22,6 +22,12 @@ struct PackedLayout {
   std::optional<std::int64_t> sliding_window;
   std::int64_t prefix_begin = 0;
   std::int64_t prefix_rows = prefix_tokens;
+  /// Where the segments (the prefix's rows, each leaf) begin and end, [segments + 1] int32 on a GPU: of GPU attention
+  /// alone, which every layer does with the same ones.
+  at::Tensor segment_offsets = {};
+
+  /// Fills segment_offsets if `device` is a GPU. After the last change of the other fields.
+  void prepare_for(at::Device device);
 
   /// Rows of the keys before those of the queries' leaves are this many more than in the queries.
   std::int64_t keys_ahead() const { return prefix_tokens - prefix_rows; }
@@ -36,7 +42,8 @@ struct PackedLayout {
 ///
 /// Exact: leaves attend to themselves and to the prefix in two calls, which are merged by their log-sum-exps; the
 /// backward gives both the merged output and log-sum-exp, from which each part's gradients follow (notes: Cascade
-/// attention of FlashInfer, ring attention). The prefix's keys and values are never repeated.
+/// attention of FlashInfer, ring attention). The prefix's keys and values are never repeated. On a GPU the layout must
+/// have been prepared for it.
 at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const RotaryTables& query_rotary, const RotaryTables& key_rotary,
                             const PackedLayout& layout);

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "trainer/kernels/cuda_kernels.h"
+
 namespace entune {
 namespace {
 
@@ -21,9 +23,29 @@ at::Tensor normalize(const at::Tensor& x, const at::Tensor& weight, const at::Te
   return widened(x).mul(rstd).mul_(weight).to(x.scalar_type());
 }
 
-/// dx = rstd * (g - x * rstd^2 * mean(g * x)) with g = dy * weight; dw = sum over rows of dy * x * rstd.
-std::pair<at::Tensor, at::Tensor> norm_backward(const at::Tensor& grad, const at::Tensor& x_in,
-                                                const at::Tensor& weight, const at::Tensor& rstd, bool needs_weight) {
+/// {sum, norm of sum, 1 / rms} with sum = x + branch; an undefined branch adds nothing.
+NormedRows norm_forward(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& weight, double eps) {
+  if (has_cuda_kernels(x)) return add_rms_norm_cuda(x, branch, weight, eps);
+  const at::Tensor sum = branch.defined() ? x.add(branch) : x;
+  const at::Tensor rstd = reciprocal_rms(sum, eps);
+  return {sum, normalize(sum, weight, rstd), rstd};
+}
+
+struct NormGradients {
+  at::Tensor x, weight;
+};
+
+/// dx = rstd * (g - x * rstd^2 * mean(g * x)) + d_sum with g = dy * weight; dw = sum over rows of dy * x * rstd, if it
+/// is needed. An undefined d_sum adds nothing.
+NormGradients norm_backward(const at::Tensor& grad, const at::Tensor& d_sum, const at::Tensor& x_in,
+                            const at::Tensor& weight, const at::Tensor& rstd, bool needs_weight) {
+  const auto weight_gradient = [&](const at::Tensor& product) {
+    return product.mul_(rstd).flatten(0, -2).sum(0).to(weight.scalar_type());
+  };
+  if (has_cuda_kernels(x_in)) {
+    return {rms_norm_backward_cuda(grad, d_sum, x_in, weight, rstd),
+            needs_weight ? weight_gradient(widened(grad).mul(widened(x_in))) : at::Tensor()};
+  }
   const at::Tensor x = widened(x_in);
   const at::Tensor dy = widened(grad);
   at::Tensor dx = dy.mul(weight);
@@ -34,22 +56,23 @@ std::pair<at::Tensor, at::Tensor> norm_backward(const at::Tensor& grad, const at
   at::Tensor dw;
   if (needs_weight) {
     at::mul_out(product, dy, x);
-    dw = product.mul_(rstd).flatten(0, -2).sum(0).to(weight.scalar_type());
+    dw = weight_gradient(product);
   }
-  return {dx.to(x_in.scalar_type()), dw};
+  at::Tensor rounded = dx.to(x_in.scalar_type());
+  return {d_sum.defined() ? rounded.add_(d_sum) : rounded, dw};
 }
 
 class RmsNorm : public torch::autograd::Function<RmsNorm> {
  public:
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, double eps) {
-    const at::Tensor rstd = reciprocal_rms(x, eps);
-    ctx->save_for_backward({x, weight, rstd});
-    return normalize(x, weight, rstd);
+    const NormedRows normed = norm_forward(x, {}, weight, eps);
+    ctx->save_for_backward({x, weight, normed.rstd});
+    return normed.y;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
-    auto [dx, dw] = norm_backward(grads[0], saved[0], saved[1], saved[2], ctx->needs_input_grad(1));
+    auto [dx, dw] = norm_backward(grads[0], {}, saved[0], saved[1], saved[2], ctx->needs_input_grad(1));
     return {dx, dw, {}};
   }
 };
@@ -58,22 +81,16 @@ class AddRmsNorm : public torch::autograd::Function<AddRmsNorm> {
  public:
   static variable_list forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& branch,
                                const at::Tensor& weight, double eps) {
-    const at::Tensor sum = x.add(branch);
-    const at::Tensor rstd = reciprocal_rms(sum, eps);
-    ctx->save_for_backward({sum, weight, rstd});
+    const NormedRows normed = norm_forward(x, branch, weight, eps);
+    ctx->save_for_backward({normed.sum, weight, normed.rstd});
     ctx->set_materialize_grads(false);
-    return {sum, normalize(sum, weight, rstd)};
+    return {normed.sum, normed.y};
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
-    at::Tensor dx = grads[0];
-    at::Tensor dw;
-    if (grads[1].defined()) {
-      at::Tensor through_norm;
-      std::tie(through_norm, dw) = norm_backward(grads[1], saved[0], saved[1], saved[2], ctx->needs_input_grad(2));
-      dx = dx.defined() ? through_norm.add_(dx) : through_norm;
-    }
+    if (!grads[1].defined()) return {grads[0], grads[0], {}, {}};
+    auto [dx, dw] = norm_backward(grads[1], grads[0], saved[0], saved[1], saved[2], ctx->needs_input_grad(2));
     return {dx, dx, dw, {}};
   }
 };

@@ -2,11 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include "trainer/kernels/cuda_kernels.h"
+
 namespace entune {
 
-at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) { return at::silu(gate).mul_(up); }
+at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
+  return has_cuda_kernels(gate) ? swiglu_cuda(gate, up) : at::silu(gate).mul_(up);
+}
 
 std::pair<at::Tensor, at::Tensor> swiglu_backward(at::Tensor grad, const at::Tensor& gate, const at::Tensor& up) {
+  if (has_cuda_kernels(gate)) return swiglu_backward_cuda(grad, gate, up);
   at::Tensor d_up = at::silu(gate).mul_(grad);
   grad.mul_(up);
   return {at::silu_backward(grad, gate), d_up};

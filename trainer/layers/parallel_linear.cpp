@@ -9,7 +9,7 @@ namespace entune {
 namespace {
 
 Parameter make_parameter(const std::string& name, std::vector<std::int64_t> full_shape, const Shard& shard,
-                         at::ScalarType dtype, bool trained) {
+                         const at::TensorOptions& options, bool trained) {
   std::vector<std::int64_t> shape = full_shape;
   if (shard.dim >= 0) {
     TORCH_CHECK(full_shape[shard.dim] % shard.size == 0, name, ": expected dimension ", shard.dim, " of size ",
@@ -18,7 +18,7 @@ Parameter make_parameter(const std::string& name, std::vector<std::int64_t> full
   }
   Parameter parameter;
   parameter.name = name;
-  parameter.value = at::empty(shape, at::TensorOptions(dtype)).set_requires_grad(trained);
+  parameter.value = at::empty(shape, options).set_requires_grad(trained);
   parameter.full_shape = std::move(full_shape);
   parameter.shard = shard;
   return parameter;
@@ -30,18 +30,20 @@ ParallelLinear::ParallelLinear(LinearOptions options, Cut cut, Communicator& gro
   const Shard whole, rows{0, group.rank(), group.size()}, columns{1, group.rank(), group.size()};
   const bool column = cut == Cut::column;
   const std::int64_t in = options_.in_features, out = options_.out_features, rank = options_.lora_rank;
-  parameters_.push_back(make_parameter(options_.name + ".weight", {out, in}, column ? rows : columns, options_.dtype,
-                                       options_.train_base));
+  const at::TensorOptions of_adapter = at::TensorOptions(at::kFloat).device(options_.device);
+  const at::TensorOptions of_base = of_adapter.dtype(options_.dtype);
+  parameters_.push_back(
+      make_parameter(options_.name + ".weight", {out, in}, column ? rows : columns, of_base, options_.train_base));
   projection_.weight = parameters_[0].value;
   if (options_.bias) {
     TORCH_CHECK(column, options_.name, ": a row-parallel layer would add its bias once a rank");
-    parameters_.push_back(make_parameter(options_.name + ".bias", {out}, rows, options_.dtype, options_.train_base));
+    parameters_.push_back(make_parameter(options_.name + ".bias", {out}, rows, of_base, options_.train_base));
     projection_.bias = parameters_[1].value;
   }
   if (rank == 0) return;
   Parameter a =
-      make_parameter(options_.name + ".lora_A.weight", {rank, in}, column ? whole : columns, at::kFloat, true);
-  Parameter b = make_parameter(options_.name + ".lora_B.weight", {out, rank}, column ? rows : whole, at::kFloat, true);
+      make_parameter(options_.name + ".lora_A.weight", {rank, in}, column ? whole : columns, of_adapter, true);
+  Parameter b = make_parameter(options_.name + ".lora_B.weight", {out, rank}, column ? rows : whole, of_adapter, true);
   a.is_adapter = b.is_adapter = true;
   (column ? a : b).partial_gradient = group.size() > 1;
   projection_.lora_a = a.value;

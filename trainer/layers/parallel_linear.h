@@ -20,6 +20,7 @@ struct LinearOptions {
   std::int64_t out_features = 0;
   bool bias = false;  ///< of column-parallel layers alone
   at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;
   bool train_base = false;
   std::int64_t lora_rank = 0;  ///< 0: no adapter
   double lora_scale = 0.0;     ///< alpha / rank

@@ -18,13 +18,19 @@ void StepTimer::leave() {
   if (marks_.empty()) return;
   mark(StepPhase::optimizer);  // the end alone counts
   marks_.back().event.synchronize();
-  for (std::size_t i = 0; i + 1 < marks_.size(); ++i)
-    add(marks_[i].phase, marks_[i].event.elapsedTime(marks_[i + 1].event) / 1000.0);
+  for (std::size_t i = 0; i + 1 < marks_.size(); ++i) {
+    double communication = 0.0;
+    for (std::size_t j = marks_[i].num_collectives; j < marks_[i + 1].num_collectives; ++j)
+      communication += collectives_->queued[j].begin.elapsedTime(collectives_->queued[j].end) / 1000.0;
+    add(marks_[i].phase, marks_[i].event.elapsedTime(marks_[i + 1].event) / 1000.0 - communication);
+    add(StepPhase::communication, communication);
+  }
   marks_.clear();
+  if (collectives_ != nullptr) collectives_->queued.clear();
 }
 
 void StepTimer::mark(StepPhase phase) {
-  marks_.push_back({phase, c10::Event(device_.type(), c10::EventFlag::BACKEND_DEFAULT)});
+  marks_.push_back({phase, c10::Event(device_.type(), c10::EventFlag::BACKEND_DEFAULT), num_queued()});
   marks_.back().event.record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
 }
 

@@ -21,12 +21,12 @@ constexpr std::size_t kNumStepPhases = 5;
 /// Time of each phase, added up over steps until reset(). Trainer calls it where it is given one.
 ///
 /// On CPUs: wall time, two readings of the clock a phase. On a GPU, which works behind the host's back: the time
-/// between events on the current stream, waited for in leave(), once a step; communication is then not told apart (its
-/// calls only queue).
+/// between events on the current stream, waited for in leave(), once a step; communication is what this stream waits
+/// for, so what runs beside computation does not count.
 class StepTimer {
  public:
   /// `collectives` (may be null: no communication is told apart) must outlive the timer.
-  explicit StepTimer(const CollectiveTime* collectives = nullptr, c10::Device device = c10::kCPU)
+  explicit StepTimer(CollectiveTime* collectives = nullptr, c10::Device device = c10::kCPU)
       : collectives_(collectives), device_(device) {}
 
   /// Ends the phase that runs, if one does, and begins `phase`.
@@ -38,18 +38,20 @@ class StepTimer {
 
  private:
   using Clock = std::chrono::steady_clock;
-  /// A phase and the event at its beginning.
+  /// A phase, the event at its beginning, and how many collectives were queued before it.
   struct Mark {
     StepPhase phase;
     c10::Event event;
+    std::size_t num_collectives;
   };
 
   void end_on_cpu();
   void mark(StepPhase phase);
+  std::size_t num_queued() const { return collectives_ == nullptr ? 0 : collectives_->queued.size(); }
   double collective_seconds() const { return collectives_ == nullptr ? 0.0 : collectives_->seconds; }
   void add(StepPhase phase, double seconds) { seconds_[static_cast<std::size_t>(phase)] += seconds; }
 
-  const CollectiveTime* collectives_;
+  CollectiveTime* collectives_;
   c10::Device device_;
   std::array<double, kNumStepPhases> seconds_{};
   bool running_ = false;

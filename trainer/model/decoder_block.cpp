@@ -17,6 +17,7 @@ LinearOptions linear_options(const ModelOptions& options, std::int64_t block, co
                        .in_features = in,
                        .out_features = out,
                        .dtype = options.dtype,
+                       .device = options.device,
                        .train_base = options.train_base};
   if (options.lora && std::ranges::find(options.lora->targets, projection) != options.lora->targets.end()) {
     result.lora_rank = options.lora->rank;
@@ -49,7 +50,8 @@ std::optional<Parameter> make_head_norm(const LlamaConfig& config, const ModelOp
 Parameter make_norm(const std::string& name, std::int64_t size, const ModelOptions& options) {
   Parameter parameter;
   parameter.name = name;
-  parameter.value = at::empty({size}, at::TensorOptions(options.dtype)).set_requires_grad(options.train_base);
+  parameter.value = at::empty({size}, at::TensorOptions(options.dtype).device(options.device))
+                        .set_requires_grad(options.train_base);
   parameter.full_shape = {size};
   return parameter;
 }

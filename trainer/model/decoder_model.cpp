@@ -14,10 +14,6 @@
 namespace entune {
 namespace {
 
-at::Tensor index_tensor(const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::TensorOptions(at::kLong));
-}
-
 Parameter make_vocabulary(const std::string& name, const LlamaConfig& config, const ModelOptions& options,
                           const Communicator& group) {
   Parameter parameter;
@@ -25,7 +21,8 @@ Parameter make_vocabulary(const std::string& name, const LlamaConfig& config, co
   parameter.full_shape = {config.vocab_size, config.hidden_size};
   parameter.shard = group.size() > 1 ? Shard{0, group.rank(), group.size()} : Shard{};
   parameter.value =
-      at::zeros({parameter.shard.part(config.vocab_size), config.hidden_size}, at::TensorOptions(options.dtype))
+      at::zeros({parameter.shard.part(config.vocab_size), config.hidden_size},
+                at::TensorOptions(options.dtype).device(options.device))
           .set_requires_grad(options.train_base);
   return parameter;
 }
@@ -64,6 +61,10 @@ struct DecoderModel::Impl {
     return vocab_parallel_embedding(ids, embedding.value, config.vocab_size, embedding.shard, group);
   }
 
+  at::Tensor on_device(const std::vector<std::int64_t>& values) const {
+    return at::tensor(values, at::TensorOptions(at::kLong)).to(options.device);
+  }
+
   RotaryTables rotary(const at::Tensor& positions) const {
     return rotary_tables(positions, config.head_dim, config.rope_theta, config.rope_scaling);
   }
@@ -71,10 +72,13 @@ struct DecoderModel::Impl {
   std::shared_ptr<BatchContext> context(const PackedBatch& batch, Communicator* prefix_group = nullptr) const {
     auto result = std::make_shared<BatchContext>();
     result->layout = {batch.prefix_tokens, batch.leaf_offsets, config.sliding_window};
-    const at::Tensor positions = index_tensor(batch.positions);
+    const at::Tensor positions = on_device(batch.positions);
     result->rotary = rotary(positions);
     result->key_rotary = result->rotary;
-    if (!batch.prefix_part) return result;
+    if (!batch.prefix_part) {
+      result->layout.prepare_for(options.device);
+      return result;
+    }
 
     const PrefixPart part = *batch.prefix_part;
     TORCH_CHECK(prefix_group != nullptr && part.rows * prefix_group->size() == batch.prefix_tokens &&
@@ -85,6 +89,7 @@ struct DecoderModel::Impl {
     result->prefix_group = prefix_group;
     result->layout.prefix_begin = part.begin;
     result->layout.prefix_rows = part.rows;
+    result->layout.prepare_for(options.device);
     const at::Tensor leaves = positions.narrow(0, part.rows, positions.size(0) - part.rows);
     const at::Tensor key_positions = at::cat({at::arange(batch.prefix_tokens, leaves.options()), leaves});
     result->key_rotary = rotary(key_positions);
@@ -105,7 +110,7 @@ struct DecoderModel::Impl {
     const std::shared_ptr<BatchContext> context = this->context(batch, prefix_group);
     context->dropout_seed = dropout_seed(batch);
     const bool checkpoint = options.checkpointing == ActivationCheckpointing::full && at::GradMode::is_enabled();
-    Residual residual{embed(index_tensor(batch.token_ids)), {}};
+    Residual residual{embed(on_device(batch.token_ids)), {}};
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const at::Tensor block_rows = i + 1 == blocks.size() ? rows : at::Tensor();
       residual = checkpoint ? Residual{checkpointed_forward(blocks[i], residual.x, context, block_rows), {}}
@@ -172,17 +177,17 @@ void DecoderModel::initialize_random(std::uint64_t seed) {
 }
 
 at::Tensor DecoderModel::loss_sum(const PackedBatch& batch, Communicator* prefix_group) {
-  const at::Tensor rows = index_tensor(batch.loss_rows);
+  const at::Tensor rows = impl_->on_device(batch.loss_rows);
   const at::Tensor hidden = impl_->hidden(batch, rows, prefix_group);
   const Parameter& head = impl_->head_parameter();
-  const at::Tensor weights = at::tensor(batch.loss_weights, at::TensorOptions(at::kFloat));
-  return vocab_parallel_cross_entropy(hidden, head.value, index_tensor(batch.loss_targets), weights,
+  const at::Tensor weights = at::tensor(batch.loss_weights, at::TensorOptions(at::kFloat)).to(impl_->options.device);
+  return vocab_parallel_cross_entropy(hidden, head.value, impl_->on_device(batch.loss_targets), weights,
                                       impl_->config.vocab_size, head.shard, impl_->group);
 }
 
 at::Tensor DecoderModel::logits(const PackedBatch& batch, const std::vector<std::int64_t>& rows) {
   at::NoGradGuard no_grad;
-  return impl_->head_logits(impl_->hidden(batch, index_tensor(rows)));
+  return impl_->head_logits(impl_->hidden(batch, impl_->on_device(rows)));
 }
 
 at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_tokens, KvCache& cache) {
@@ -195,12 +200,12 @@ at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_toke
   }
   cache = KvCache{};
   cache.prefix_tokens = prefix;
-  cache.lengths = index_tensor(lengths);
+  cache.lengths = impl_->on_device(lengths);
   cache.capacity = (lengths.empty() ? 0 : *std::ranges::max_element(lengths)) + new_tokens;
 
   const std::shared_ptr<BatchContext> context = impl_->context(batch);
-  const at::Tensor rows = index_tensor(last_rows);
-  Residual residual{impl_->embed(index_tensor(batch.token_ids)), {}};
+  const at::Tensor rows = impl_->on_device(last_rows);
+  Residual residual{impl_->embed(impl_->on_device(batch.token_ids)), {}};
   for (std::size_t i = 0; i < impl_->blocks.size(); ++i) {
     at::Tensor keys, values;
     residual =
@@ -230,7 +235,7 @@ at::Tensor DecoderModel::decode(const at::Tensor& next_ids, KvCache& cache) {
   const std::int64_t longest = lengths.max().item<std::int64_t>();
   TORCH_CHECK(longest <= cache.capacity, "key/value cache: expected room for ", longest,
               " tokens of a leaf, found a capacity of ", cache.capacity);
-  Residual residual{impl_->embed(next_ids), {}};
+  Residual residual{impl_->embed(next_ids.to(impl_->options.device)), {}};
   for (std::size_t i = 0; i < impl_->blocks.size(); ++i) {
     const KvCache::Layer& layer = cache.layers[i];
     const CachedKeys keys{layer.prefix_keys, layer.prefix_values, layer.keys.narrow(2, 0, longest),

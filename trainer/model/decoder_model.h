@@ -31,6 +31,7 @@ struct ModelOptions {
   std::optional<LoraOptions> lora;  ///< absent: no adapters
   bool train_base = false;          ///< full fine-tuning
   ActivationCheckpointing checkpointing = ActivationCheckpointing::none;
+  at::Device device = at::kCPU;  ///< of parameters and activations; batches come from the CPU
 };
 
 /// Keys and values of a batch that is being decoded: the prefix's once, each leaf's in a row of its own.
@@ -44,7 +45,7 @@ struct KvCache {
   at::Tensor lengths;              ///< [B] int64, tokens held of each leaf
   std::int64_t capacity = 0;       ///< S: tokens a leaf may hold
 
-  /// Keeps these leaves only (finished ones leave). rows: int64 indices.
+  /// Keeps these leaves only (finished ones leave). rows: int64 indices, on any device.
   void keep(const at::Tensor& rows);
   std::int64_t num_leaves() const { return lengths.defined() ? lengths.size(0) : 0; }
 };
@@ -84,7 +85,7 @@ class DecoderModel {
   /// Runs prefix and leaves, stores their keys and values in `cache` (made anew, room for `new_tokens` more per leaf),
   /// and gives the logits after each leaf's last token: [B, V] float32, whole on every tensor rank. No gradient.
   at::Tensor prefill(const PackedBatch& batch, std::int64_t new_tokens, KvCache& cache);
-  /// Appends one token per leaf and gives the logits after it: next_ids [B] int64 -> [B, V] float32.
+  /// Appends one token per leaf and gives the logits after it: next_ids [B] int64 on any device -> [B, V] float32.
   at::Tensor decode(const at::Tensor& next_ids, KvCache& cache);
 
  private:

@@ -4,7 +4,8 @@
 
 namespace entune {
 
-void KvCache::keep(const at::Tensor& rows) {
+void KvCache::keep(const at::Tensor& kept) {
+  const at::Tensor rows = kept.to(lengths.device());
   lengths = lengths.index_select(0, rows);
   for (Layer& layer : layers) {
     layer.keys = layer.keys.index_select(0, rows);

@@ -23,7 +23,8 @@ void AdamW::step(double lr) {
   std::vector<at::Tensor> gradients;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     TORCH_CHECK(parameters_[i].grad().defined(), "expected a gradient for every parameter, found none for number ", i);
-    gradients.push_back(parameters_[i].grad().to(at::kFloat));
+    // On GPUs the fused update wants all strides equal.
+    gradients.push_back(parameters_[i].grad().to(at::kFloat).contiguous());
   }
   ++num_steps_;
   if (parameters_.empty()) {

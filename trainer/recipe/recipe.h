@@ -94,6 +94,7 @@ struct Recipe {
   struct Parallel {
     std::int64_t data = 0;  ///< 0: auto, world size / tensor
     std::int64_t tensor = 1;
+    std::string transport = "auto";  ///< auto | mpi (CPUs) | nccl (GPUs)
   } parallel;
 
   std::string export_as = "adapter";  ///< adapter | merged (beside the adapter) | hf (of a full fine-tuning) | none

@@ -280,11 +280,8 @@ std::vector<KeySpec> make_schema() {
       {.path = "parallel.transport",
        .type = text,
        .default_value = "auto",
-       .doc = "what carries the collectives",
-       .choices = {"auto", "mpi", "nccl"},
-       .not_built = "the NCCL transport",
-       .not_built_values = {"nccl"},
-       .instead = "auto or mpi"},
+       .doc = "mpi: CPUs; nccl: a GPU each; auto: GPUs if all have one",
+       .choices = {"auto", "mpi", "nccl"}},
 
       // Becomes `epoch` once there are checkpoints beside the exported adapter.
       {.path = "checkpoint.every",

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,16 +43,6 @@ std::vector<std::int64_t> of_every_rank(Communicator& world, std::int64_t value)
   at::Tensor all = at::empty({world.size()}, at::kLong);
   world.all_gather(all, at::tensor({value}, at::kLong));
   return {all.data_ptr<std::int64_t>(), all.data_ptr<std::int64_t>() + all.numel()};
-}
-
-std::int64_t peak_bytes(at::Device device) {
-  if (device.is_cpu()) return peak_memory_bytes();
-  return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).allocated_bytes.front().peak;
-}
-
-void reset_peak(at::Device device) {
-  if (device.is_cpu()) return reset_peak_memory();
-  c10::getDeviceAllocator(device.type())->resetPeakStats(device.index());
 }
 
 /// What stands in the micro-batches of the timed steps.
@@ -109,8 +98,7 @@ class Benchmark {
       : recipe_(cell.loaded.recipe),
         setup_(setup),
         options_(options),
-        timed_world_(make_timed_communicator(world, collectives_)),
-        mesh_(make_mesh(recipe_, *timed_world_)) {
+        mesh_(make_mesh(recipe_, world, &collectives_)) {
     result_["benchmark"] = 1;
     result_["cell"] = cell.name;
   }
@@ -127,7 +115,7 @@ class Benchmark {
     model_ = load_model(recipe_, setup_, *mesh_, world().rank() == 0);
     describe_run();
     if (!options_.dump.empty()) dump(samples, loader, trainer_options);
-    reset_peak(device());
+    reset_peak_memory(device());
     Trainer trainer(*model_, loader, *mesh_, trainer_options);
     timer_.emplace(&collectives_, device());
     trainer.tell(&*timer_);
@@ -167,7 +155,7 @@ class Benchmark {
                         {"trained", trained},
                         {"matmul_parameters", {{"all_rows", weights_.all_rows}, {"loss_rows", weights_.loss_rows}}}};
     result_["method"] = method;
-    result_["dtype"] = dtype_name(setup_.dtype);
+    result_["dtype"] = dtype_name(model_->options().dtype);
     result_["device"] = device().is_cpu() ? "cpu" : "cuda";
     result_["ranks"] = {{"world", world().size()}, {"data", data}, {"tensor", tensor}};
     result_["threads_per_rank"] = at::get_num_threads();
@@ -178,7 +166,7 @@ class Benchmark {
         fmt::format("model: {}, {:.1f} M parameters, {:.2f} M trained ({}), {}; {} ranks (data {} x tensor {}), {} "
                     "threads a rank; prefix {}",
                     name, static_cast<double>(parameters) / 1e6, static_cast<double>(trained) / 1e6, method,
-                    dtype_name(setup_.dtype), world().size(), data, tensor, at::get_num_threads(),
+                    dtype_name(model_->options().dtype), world().size(), data, tensor, at::get_num_threads(),
                     recipe_.training.prefix_sharing ? "shared" : "not shared"));
   }
 
@@ -208,7 +196,7 @@ class Benchmark {
 
   double matmul_speed(const MatmulShape& shape) {
     world().barrier();
-    return over_ranks(world(), measure_matmul(shape, at::TensorOptions(setup_.dtype).device(device()), kMatmulSeconds),
+    return over_ranks(world(), measure_matmul(shape, at::TensorOptions(model_->options().dtype).device(device()), kMatmulSeconds),
                       ReduceOp::sum);
   }
 
@@ -262,7 +250,7 @@ class Benchmark {
     result_["tflops"] = {{"at_4n", at_4n / 1e12}, {"at_6n", at_6n / 1e12}};
     result_["mfu"] = {{"at_4n", at_4n / speed}, {"at_6n", at_6n / speed}};
     say(fmt::format("matmul: {:.3f} TFLOP/s over all ranks ([{}, {}] x [{}, {}], {})", speed / 1e12, shape.rows,
-                    shape.in, shape.in, shape.out, dtype_name(setup_.dtype)));
+                    shape.in, shape.in, shape.out, dtype_name(model_->options().dtype)));
     say(fmt::format("TFLOP/s of the steps' products: {:.3f} at 4N, {:.3f} at 6N; of that matmul {:.1f} % and {:.1f} %",
                     at_4n / 1e12, at_6n / 1e12, 100.0 * at_4n / speed, 100.0 * at_6n / speed));
   }
@@ -282,7 +270,7 @@ class Benchmark {
   }
 
   void report_memory() {
-    const std::vector<std::int64_t> peaks = of_every_rank(world(), peak_bytes(device()));
+    const std::vector<std::int64_t> peaks = of_every_rank(world(), peak_memory_bytes(device()));
     result_["peak_memory_bytes"] = peaks;
     say(fmt::format("memory: peak of a rank {:.2f} GiB",
                     static_cast<double>(*std::max_element(peaks.begin(), peaks.end())) / (1 << 30)));
@@ -292,7 +280,6 @@ class Benchmark {
   const CellSetup& setup_;
   const BenchmarkOptions& options_;
   CollectiveTime collectives_;
-  std::unique_ptr<Communicator> timed_world_;
   std::unique_ptr<DeviceMesh> mesh_;
   std::unique_ptr<DecoderModel> model_;
   std::optional<StepTimer> timer_;

@@ -65,10 +65,11 @@ MergeDifference write_merged(const Recipe& recipe, const CellSetup& setup, std::
   if (!writes(mesh)) return {};
   const at::Tensor apart = prompt_logits(*model, setup);
   write_model(recipe, setup, *model, mesh, staged, target);
+  const ModelOptions without_adapters{
+      .dtype = model->options().dtype, .lora = std::nullopt, .device = model->options().device};
   model.reset();
 
-  DecoderModel merged(read_llama_config(staged), {.dtype = setup.dtype, .lora = std::nullopt},
-                      mesh.axis(MeshAxis::tensor));
+  DecoderModel merged(read_llama_config(staged), without_adapters, mesh.axis(MeshAxis::tensor));
   load_hugging_face_weights(staged, merged, byte_progress("reading back " + target.string(), mesh.world().rank() == 0));
   const at::Tensor together = prompt_logits(merged, setup);
   return {.largest = (apart - together).abs().max().item<double>(),

@@ -15,7 +15,7 @@
 namespace entune {
 namespace {
 
-// bfloat16 pays on CPUs with AMX only; elsewhere its products are slower than float32's.
+// bfloat16 pays on GPUs and on CPUs with AMX; elsewhere its products are slower than float32's.
 bool cpu_has_amx() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
@@ -24,8 +24,8 @@ bool cpu_has_amx() {
   return false;
 }
 
-at::ScalarType resolve_dtype(const std::string& name) {
-  if (name == "auto") return cpu_has_amx() ? at::kBFloat16 : at::kFloat;
+at::ScalarType resolve_dtype(const std::string& name, at::Device device) {
+  if (name == "auto") return device.is_cuda() || cpu_has_amx() ? at::kBFloat16 : at::kFloat;
   return name == "bfloat16" ? at::kBFloat16 : at::kFloat;
 }
 
@@ -62,7 +62,6 @@ CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size) {
   CellSetup setup;
   setup.config = resolve_config(recipe);
   validate_layout(recipe, setup.config, world_size);
-  setup.dtype = resolve_dtype(recipe.model.dtype);
   setup.lora = resolve_lora(recipe);
   setup.tokenizer = load_tokenizer(recipe.model.path);
   if (setup.tokenizer->vocab_size() > setup.config.vocab_size) {
@@ -96,10 +95,11 @@ ModelSize model_size(DecoderModel& model) {
 }
 
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown) {
-  const ModelOptions options{.dtype = setup.dtype,
+  const ModelOptions options{.dtype = resolve_dtype(recipe.model.dtype, mesh.device()),
                              .lora = setup.lora,
                              .train_base = recipe.training.method == TrainingMethod::full,
-                             .checkpointing = recipe.training.activation_checkpointing};
+                             .checkpointing = recipe.training.activation_checkpointing,
+                             .device = mesh.device()};
   auto model = std::make_unique<DecoderModel>(setup.config, options, mesh.axis(MeshAxis::tensor));
   const bool is_random = recipe.model.init == "random";
   if (is_random) model->initialize_random(recipe.seed);

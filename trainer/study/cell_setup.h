@@ -18,7 +18,6 @@ namespace entune {
 /// What a recipe resolves to once its model directory is read: everything small, before any weight is loaded.
 struct CellSetup {
   LlamaConfig config;
-  at::ScalarType dtype = at::kFloat;
   std::optional<LoraOptions> lora;  ///< training.lora, or model.adapter's where nothing is trained
   std::string chat_family;
   std::unique_ptr<Tokenizer> tokenizer;
@@ -43,8 +42,8 @@ struct ModelSize {
 };
 ModelSize model_size(DecoderModel& model);
 
-/// The model with its weights, adapters from model.adapter or else initialized from the recipe's seed. Collective over
-/// the mesh. `shown`: progress on standard error.
+/// The model on the mesh's device with its weights, adapters from model.adapter or else initialized from the recipe's
+/// seed. Collective over the mesh. `shown`: progress on standard error.
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown);
 
 }  // namespace entune

@@ -93,7 +93,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
   double seconds = 0.0;
   std::int64_t num_samples = 0;
   TokenCounts tokens;
-  reset_peak_memory();
+  reset_peak_memory(mesh.device());
   Progress progress("training " + cell.name, trainer.total_steps(), "steps", first_rank);
   while (!trainer.done()) {
     const StepRecord step = trainer.run_step();
@@ -118,7 +118,8 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
           {"samples_per_second", seconds > 0 ? static_cast<double>(num_samples) / seconds : 0.0},
           {"steps", trainer.total_steps()},
           {"tokens", {{"logical", tokens.logical}, {"executed", tokens.executed}, {"supervised", tokens.supervised}}},
-          {"peak_memory_bytes", static_cast<std::int64_t>(over_ranks(mesh.world(), static_cast<double>(peak_memory_bytes()), ReduceOp::max))},
+          {"peak_memory_bytes",
+           static_cast<std::int64_t>(over_ranks(mesh.world(), static_cast<double>(peak_memory_bytes(mesh.device())), ReduceOp::max))},
           {"losses", losses},
           {"validation", validations}};
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/input_error.h"
+#include "trainer/study/choose_device.h"
 #include "trainer/study/run_folder.h"
 
 namespace entune {
@@ -70,9 +71,9 @@ void use_trained_weights(Recipe& recipe, const fs::path& directory) {
 
 }  // namespace
 
-std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world) {
+std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world, CollectiveTime* time) {
   const auto tensor = static_cast<int>(recipe.parallel.tensor);
-  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor);
+  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor, choose_device(recipe, world), time);
 }
 
 fs::path trained_weights(const Recipe& recipe, const fs::path& directory) {

@@ -46,7 +46,8 @@ TrainedCell load_trained_cell(const StoredCell& stored, Communicator& world);
 TrainedCell load_trained_cell(const std::filesystem::path& run, const std::string& name,
                               const std::vector<std::string>& overrides, Communicator& world);
 
-/// The mesh that a recipe asks for on this world (data: auto resolved).
-std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world);
+/// The mesh that a recipe asks for on this world, on the devices that parallel.transport finds (choose_device.h).
+/// Collective.
+std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world, CollectiveTime* time = nullptr);
 
 }  // namespace entune

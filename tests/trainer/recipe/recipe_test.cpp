@@ -51,7 +51,8 @@ std::string dump(const Recipe& r) {
                       t.evaluate_every.steps, t.keep_best);
   text += fmt::format("{} {} {}\n", r.generation.options.max_new_tokens, r.generation.options.batch_tokens,
                       r.generation.write_predictions);
-  text += fmt::format("{} {} {} {}\n", r.parallel.data, r.parallel.tensor, r.export_as, r.gpu_hour_price_usd);
+  text += fmt::format("{} {} {} ", r.parallel.data, r.parallel.tensor, r.parallel.transport);
+  text += fmt::format("{} {}\n", r.export_as, r.gpu_hour_price_usd);
   text += fmt::format("{} {} {}\n", fmt::join(r.evaluation.splits, ","), r.evaluation.bootstrap, r.evaluation.baseline);
   return text;
 }
@@ -404,7 +405,6 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
       {"generation.draft=input", "drafted decoding", "none"},
       {"parallel.sequence=true", "sequence parallelism", "false"},
       {"parallel.zero=1", "sharding of optimizer states (ZeRO)", "0"},
-      {"parallel.transport=nccl", "the NCCL transport", "auto or mpi"},
       {"checkpoint.every=epoch", "saving checkpoints during a run", "none"},
       {"checkpoint.every=10", "saving checkpoints during a run", "none"},
       {"checkpoint.keep=3", "saving checkpoints during a run", "2 (the default)"},

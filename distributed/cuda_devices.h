@@ -1,0 +1,24 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+#include <vector>
+
+namespace entune {
+
+/// Whether CUDA and NCCL are in this build (CMake's ENTUNE_CUDA).
+bool built_with_cuda();
+
+/// The GPUs that this process sees, by identifiers that no two GPUs share; CUDA's index is the place in the list. Empty
+/// where there is no GPU, no driver, no CUDA in the build, or no CUDA operators in the program (LibTorch::torch_cuda).
+std::vector<std::string> visible_gpus();
+
+/// Makes `gpu` the current one of the calling thread. Throws std::runtime_error in a build without CUDA.
+void use_gpu(at::Device gpu);
+
+/// Waits until everything queued on this thread's current stream of `device` is done; returns at once on a CPU. What a
+/// clock is read after.
+void synchronize(at::Device device);
+
+}  // namespace entune

@@ -1,0 +1,95 @@
+// The model on a GPU against itself on the CPU. Skipped without a GPU.
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "distributed/cuda_devices.h"
+#include "tests/trainer/kernels/relative_error.h"
+#include "tests/trainer/model/small_models.h"
+#include "trainer/generate/generator.h"
+#include "trainer/optim/adamw.h"
+
+namespace entune::test {
+namespace {
+
+class ModelOnGpu : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (visible_gpus().empty()) GTEST_SKIP() << "missing: a GPU";
+  }
+  const std::unique_ptr<Communicator> self_ = make_self_communicator();
+};
+
+LlamaConfig wider_config() {
+  LlamaConfig c = small_config();
+  c.hidden_size = 48;
+  c.head_dim = 8;  // that the flash operators take
+  return c;
+}
+
+TEST_F(ModelOnGpu, GivesTheLossAndEveryGradientOfTheCpu) {
+  const std::vector<Sequence> sequences = make_sequences(9, {14, 11, 20}, wider_config().vocab_size);
+  for (const bool full : {false, true}) {
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      for (const bool checkpointing : {false, true}) {
+        SCOPED_TRACE(testing::Message() << (full ? "full " : "lora ") << c10::toString(dtype) << checkpointing);
+        ModelOptions options = full ? full_training() : lora_training();
+        options.dtype = dtype;
+        if (checkpointing) options.checkpointing = ActivationCheckpointing::full;
+        const auto here = make_model(wider_config(), options, *self_);
+        options.device = at::Device(at::kCUDA, 0);
+        const auto there = make_model(wider_config(), options, *self_);
+        const PackedBatch batch = pack(sequences, 9, 5, 0.25F);
+        const LossAndGradients expected = run(*here, {batch}), found = run(*there, {batch});
+        const double tolerance = dtype == at::kFloat ? 1e-4 : 5e-2;
+        EXPECT_NEAR(found.loss, expected.loss, tolerance * std::abs(expected.loss));
+        ASSERT_EQ(found.gradients.size(), expected.gradients.size());
+        for (const auto& [name, gradient] : expected.gradients) {
+          expect_close(found.gradients.at(name).cpu(), gradient, tolerance, name);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(ModelOnGpu, TrainsAsTheCpuDoes) {
+  const std::vector<Sequence> sequences = make_sequences(9, {14, 11, 20}, wider_config().vocab_size);
+  const PackedBatch batch = pack(sequences, 9, 5, 0.25F);
+  std::vector<std::vector<double>> losses;
+  for (const at::Device device : {at::Device(at::kCPU), at::Device(at::kCUDA, 0)}) {
+    ModelOptions options = lora_training();
+    options.device = device;
+    const auto model = make_model(wider_config(), options, *self_);
+    AdamW optimizer(model->trainable_parameters(), {});
+    losses.emplace_back();
+    for (int step = 0; step < 5; ++step) {
+      const at::Tensor loss = model->loss_sum(batch);
+      loss.backward();
+      losses.back().push_back(loss.item<double>());
+      optimizer.step(1e-2);
+      optimizer.zero_grad();
+    }
+  }
+  for (std::size_t i = 0; i < losses[0].size(); ++i) EXPECT_NEAR(losses[1][i], losses[0][i], 1e-3 * losses[0][i]) << i;
+  EXPECT_LT(losses[0].back(), losses[0].front());
+}
+
+TEST_F(ModelOnGpu, AnswersAsTheCpuDoes) {
+  std::vector<GenerationRequest> requests;
+  for (const Sequence& s : make_sequences(9, {14, 11, 20}, wider_config().vocab_size)) {
+    requests.push_back({.ids = {s.begin(), s.end()}, .max_new_tokens = 12});
+  }
+  std::vector<std::vector<GeneratedAnswer>> answers;
+  for (const at::Device device : {at::Device(at::kCPU), at::Device(at::kCUDA, 0)}) {
+    ModelOptions options = lora_training();
+    options.device = device;
+    const auto model = make_model(wider_config(), options, *self_);
+    model->set_training(false);
+    Generator generator(*model, {0}, {});
+    answers.push_back(generator.generate(requests));
+  }
+  for (std::size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(answers[1][i].ids, answers[0][i].ids) << i;
+}
+
+}  // namespace
+}  // namespace entune::test

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "trainer/kernels/packed_attention.h"
+
+namespace entune {
+
+// How packed attention falls into calls: each segment by itself, and the readers of the prefix over the prefix.
+
+/// Query rows [begin, begin + length) and key rows [key_begin, key_begin + length) that attend causally among
+/// themselves; the queries also see the first `seen` rows of the prefix.
+struct Segment {
+  std::int64_t begin, key_begin, length, seen;
+};
+
+/// Those that are not empty, in the order of the rows, which they cover.
+std::vector<Segment> segments_of(const PackedLayout& layout);
+
+/// Query rows [begin, begin + length) that see the prefix's first `seen` rows beside what they see of their own.
+struct PrefixReaders {
+  std::int64_t begin, length, seen;
+};
+
+/// A part of the prefix reads the rows before it; all leaves together read the whole.
+std::vector<PrefixReaders> prefix_readers(const PackedLayout& layout);
+
+struct PackedResult {
+  at::Tensor out;                ///< [T, H, D]
+  at::Tensor lse;                ///< [T, H], over all that a row sees
+  at::Tensor random_state = {};  ///< of the flash operators of GPUs, whose backward asks for it; otherwise undefined
+};
+
+struct PackedGradients {
+  at::Tensor q, k, v;
+};
+
+/// Whether the flash operators of GPUs can do it: bfloat16 or float16 on a GPU, heads of a multiple of 8 up to 256, no
+/// window that matters.
+bool flash_attention_fits(const at::Tensor& q, const PackedLayout& layout);
+
+/// packed_attention by PyTorch's flash operators for GPUs: one call for all segments, one for each of prefix_readers.
+PackedResult attend_flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout);
+PackedGradients attend_flash_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
+                                      const at::Tensor& v, const PackedResult& attended, const PackedLayout& layout);
+
+}  // namespace entune
