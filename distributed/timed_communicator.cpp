@@ -3,7 +3,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <chrono>
-#include <optional>
+#include <memory>
 #include <utility>
 
 namespace entune {
@@ -13,7 +13,7 @@ namespace {
 class Stopwatch {
  public:
   Stopwatch(CollectiveTime& time, at::Device device) : time_(time), device_(device) {
-    if (!device.is_cpu()) begin_event_.emplace(event_of_now());
+    if (!device.is_cpu()) begin_event_ = std::make_unique<c10::Event>(event_of_now());
   }
   ~Stopwatch() {
     if (begin_event_) {
@@ -35,7 +35,7 @@ class Stopwatch {
   CollectiveTime& time_;
   at::Device device_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  std::optional<c10::Event> begin_event_;
+  std::unique_ptr<c10::Event> begin_event_;
 };
 
 class TimedCommunicator : public Communicator {

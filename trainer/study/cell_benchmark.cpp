@@ -12,13 +12,13 @@
 
 #include "data/input_error.h"
 #include "distributed/timed_communicator.h"
+#include "trainer/loop/device_memory.h"
 #include "trainer/loop/matmul_speed.h"
 #include "trainer/loop/step_timer.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_training.h"
 #include "trainer/study/trained_cell.h"
-#include "trainer/telemetry/process_memory.h"
 #include "trainer/telemetry/progress.h"
 
 namespace entune {

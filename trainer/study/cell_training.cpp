@@ -8,8 +8,8 @@
 #include "data/scoring/score_report.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/loop/best_weights.h"
+#include "trainer/loop/device_memory.h"
 #include "trainer/loop/trainer.h"
-#include "trainer/telemetry/process_memory.h"
 #include "trainer/telemetry/progress.h"
 #include "trainer/telemetry/step_log.h"
 

@@ -1,16 +1,12 @@
 #include "trainer/telemetry/process_memory.h"
 
-#include <c10/core/CachingDeviceAllocator.h>
-
 #include <fstream>
 #include <sstream>
 #include <string>
 
 namespace entune {
 
-std::int64_t peak_memory_bytes(c10::Device device) {
-  if (!device.is_cpu())
-    return c10::getDeviceAllocator(device.type())->getDeviceStats(device.index()).allocated_bytes.front().peak;
+std::int64_t peak_memory_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
     if (line.rfind("VmHWM:", 0) != 0) continue;
@@ -22,12 +18,6 @@ std::int64_t peak_memory_bytes(c10::Device device) {
   return 0;
 }
 
-void reset_peak_memory(c10::Device device) {
-  if (device.is_cpu()) {
-    std::ofstream("/proc/self/clear_refs") << "5";
-  } else {
-    c10::getDeviceAllocator(device.type())->resetPeakStats(device.index());
-  }
-}
+void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 }  // namespace entune
