@@ -1,18 +1,14 @@
 #include "distributed/cuda_devices.h"
 
 #include <ATen/Context.h>
-#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
+
 namespace entune {
-namespace {
-
-constexpr auto kAllSizes = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-
-}  // namespace
 
 bool built_with_cuda() { return true; }
 
@@ -30,6 +26,12 @@ std::vector<std::string> visible_gpus() {
     gpus.emplace_back(properties.uuid.bytes, sizeof properties.uuid.bytes);
   }
   return gpus;
+}
+
+void use_deterministic_algorithms(bool deterministic) {
+  if (deterministic) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+  at::globalContext().setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
 void use_gpu(at::Device gpu) { c10::cuda::set_device(gpu.index()); }

@@ -20,7 +20,7 @@ DeviceMesh::DeviceMesh(Communicator& world, int data, int tensor, at::Device dev
   tensor_ = world.split(data_rank, tensor_rank);
   if (!device.is_cpu()) {
     use_gpu(device);
-    const NcclOptions options{.repeatable = at::globalContext().deterministicAlgorithms()};
+    const NcclOptions options{.deterministic = at::globalContext().deterministicAlgorithms()};
     data_ = make_nccl_communicator(std::move(data_), device, options);
     tensor_ = make_nccl_communicator(std::move(tensor_), device, options);
   }

@@ -320,7 +320,7 @@ class NcclCommunicator : public Communicator {
 
 // Read by NCCL when it first starts in the process.
 void prepare_environment(const NcclOptions& options) {
-  if (!options.repeatable) return;
+  if (!options.deterministic) return;
   setenv("NCCL_ALGO", "Ring", 0);
   setenv("NCCL_PROTO", "Simple", 0);
   setenv("NCCL_NVLS_ENABLE", "0", 0);

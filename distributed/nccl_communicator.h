@@ -14,7 +14,7 @@ struct NcclOptions {
   std::chrono::milliseconds patience{std::chrono::minutes{10}};
   /// The same bits from run to run: rings with one protocol, and no reduction in the switch. NCCL reads this once a
   /// process, so the first group decides; an environment that names an algorithm wins.
-  bool repeatable = false;
+  bool deterministic = false;
 };
 
 /// The ranks of `host`, each with the GPU `device` of its own, over NCCL. Collective over `host`, which stays in use:
@@ -22,9 +22,10 @@ struct NcclOptions {
 /// needs no NCCL.
 ///
 /// Collectives are queued behind what is on the calling thread's current stream, and what is queued there afterwards
-/// waits for them: a caller sees them as if they ran on that stream, and groups of one process never run at the same
-/// time, whatever the order of their calls on other ranks (two NCCL kernels that wait for each other's peers would
-/// hang). Errors of the GPU, of a peer or of the network appear in the group's next call, which throws.
+/// waits for them: a caller sees them as if they ran on that stream, and groups that are used from one stream never run
+/// at the same time, whatever the order of their calls on other ranks. Groups used from two streams (ParameterBuckets)
+/// do run side by side: there the GPU must have room for the blocks of both, which NCCL keeps few. Errors of the GPU,
+/// of a peer or of the network appear in the group's next call, which throws.
 ///
 /// bfloat16 is summed in float32 and rounded once, at the cost of a bfloat16 all-reduce: parts are exchanged, summed in
 /// rank order, and gathered.

@@ -13,22 +13,26 @@ namespace {
 class Stopwatch {
  public:
   Stopwatch(CollectiveTime& time, at::Device device) : time_(time), device_(device) {
-    if (!device.is_cpu()) begin_event_ = std::make_unique<c10::Event>(event_of_now());
+    if (!device.is_cpu() && !is_beside_computation()) begin_event_ = std::make_unique<c10::Event>(event_of_now());
   }
   ~Stopwatch() {
-    if (begin_event_) {
-      time_.queued.push_back({std::move(*begin_event_), event_of_now()});
-    } else {
+    if (device_.is_cpu()) {
       time_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    } else if (begin_event_) {
+      time_.queued.push_back({std::move(*begin_event_), event_of_now()});
     }
   }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
  private:
+  c10::Stream stream() const { return c10::impl::VirtualGuardImpl(device_.type()).getStream(device_); }
+  bool is_beside_computation() const {
+    return stream() != c10::impl::VirtualGuardImpl(device_.type()).getDefaultStream(device_);
+  }
   c10::Event event_of_now() const {
     c10::Event event(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
-    event.record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+    event.record(stream());
     return event;
   }
 

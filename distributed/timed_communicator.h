@@ -21,7 +21,8 @@ struct CollectiveTime {
 };
 
 /// `inner` with the time of every call added to `time`, also of the groups split from it: on CPU tensors wall time, on
-/// a GPU's the time for which its current stream stands still. `time` must outlive the result and its groups.
+/// a GPU's the time for which its default stream stands still (calls on other streams run beside it). `time` must
+/// outlive the result and its groups.
 std::unique_ptr<Communicator> make_timed_communicator(std::unique_ptr<Communicator> inner, CollectiveTime& time);
 /// The same for a group that outlives the result.
 std::unique_ptr<Communicator> make_timed_communicator(Communicator& inner, CollectiveTime& time);

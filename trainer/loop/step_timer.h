@@ -12,9 +12,9 @@
 
 namespace entune {
 
-/// Where a step's time goes. optimizer: all that follows the last backward pass (reducing, clipping, the update).
-/// communication: inside collectives, whichever phase they stand in; it is taken out of that phase, so that the phases
-/// add up to the step.
+/// Where a step's time goes. optimizer: all that follows the last backward pass (clipping, the update).
+/// communication: exposed, that is inside collectives, whichever phase they stand in, and waiting for those that ran
+/// beside it; it is taken out of that phase, so that the phases add up to the step.
 enum class StepPhase { data, forward, backward, optimizer, communication };
 constexpr std::size_t kNumStepPhases = 5;
 

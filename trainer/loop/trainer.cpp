@@ -13,22 +13,18 @@
 namespace entune {
 namespace {
 
-std::vector<at::Tensor> select(DecoderModel& model, bool (*wanted)(const Parameter&)) {
-  std::vector<at::Tensor> chosen;
-  for (Parameter& parameter : model.parameters()) {
-    if (parameter.value.requires_grad() && wanted(parameter)) chosen.push_back(parameter.value);
-  }
-  return chosen;
+/// How the tensor axis holds a parameter and its gradient: what shares a bucket.
+enum Kind { kSharded, kReplicated, kPartial };
+
+Kind kind_of(const Parameter& parameter) {
+  if (parameter.shard.dim >= 0) return kSharded;
+  return parameter.partial_gradient ? kPartial : kReplicated;
 }
 
-bool is_sharded(const Parameter& p) { return p.shard.dim >= 0; }
-bool is_replicated(const Parameter& p) { return p.shard.dim < 0; }
-bool is_partial(const Parameter& p) { return p.partial_gradient; }
-
-std::vector<at::Tensor> gradients_of(const std::vector<at::Tensor>& parameters) {
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& parameter : parameters) gradients.push_back(parameter.grad());
-  return gradients;
+std::vector<AdamW::Part> optimizer_parts(const ParameterBuckets& buckets) {
+  std::vector<AdamW::Part> parts;
+  for (const ParameterBuckets::Part& part : buckets.parts()) parts.push_back({part.value, part.gradient});
+  return parts;
 }
 
 double sum_over(Communicator& group, double value) {
@@ -45,12 +41,34 @@ Trainer::Trainer(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mes
       mesh_(mesh),
       options_(options),
       total_steps_(options.epochs * loader.steps_per_epoch()),
-      trained_(model.trainable_parameters()),
-      sharded_(select(model, is_sharded)),
-      replicated_(select(model, is_replicated)),
-      optimizer_(trained_, options.optimizer),
-      partial_reducer_(select(model, is_partial), mesh.axis(MeshAxis::tensor)),
-      data_reducer_(trained_, mesh.axis(MeshAxis::data)) {}
+      buckets_(make_buckets()),
+      optimizer_(optimizer_parts(buckets_), options.optimizer) {
+  await_before_use();
+}
+
+Trainer::~Trainer() { model_.before_use(nullptr); }
+
+ParameterBuckets Trainer::make_buckets() {
+  std::vector<BucketedParameter> trained;
+  for (const Parameter& parameter : model_.parameters()) {
+    if (parameter.value.requires_grad()) trained.push_back({parameter.value, kind_of(parameter)});
+  }
+  Communicator& data = mesh_.axis(MeshAxis::data);
+  const bool overlap = options_.overlap.value_or(!mesh_.device().is_cpu()) && data.size() > 1;
+  if (overlap) bucket_group_ = data.split(0, data.rank());
+  return ParameterBuckets(
+      trained, overlap ? *bucket_group_ : data,
+      {.shard = options_.shard_optimizer, .bucket_bytes = options_.bucket_bytes, .overlap = overlap});
+}
+
+void Trainer::await_before_use() {
+  std::vector<std::size_t> num_trained = {0};  // among the model's first parameters
+  for (const Parameter& parameter : model_.parameters())
+    num_trained.push_back(num_trained.back() + (parameter.value.requires_grad() ? 1 : 0));
+  model_.before_use([this, num_trained](std::size_t begin, std::size_t end) {
+    buckets_.await(num_trained[begin], num_trained[end]);
+  });
+}
 
 StepRecord Trainer::run_step() {
   const auto begin = std::chrono::steady_clock::now();
@@ -58,29 +76,54 @@ StepRecord Trainer::run_step() {
   const StepBatches work = loader_.load(step_ / loader_.steps_per_epoch(), step_ % loader_.steps_per_epoch());
 
   model_.set_training(true);
+  buckets_.zero_gradients();
   double loss_sum = 0.0;
-  for (const PackedBatch& micro_batch : work.micro_batches) {
+  for (std::size_t i = 0; i < work.micro_batches.size(); ++i) {
     enter(StepPhase::forward);
-    const at::Tensor loss = model_.loss_sum(micro_batch, &mesh_.axis(MeshAxis::data));
+    const at::Tensor loss = model_.loss_sum(work.micro_batches[i], &mesh_.axis(MeshAxis::data));
     enter(StepPhase::backward);
+    if (i + 1 == work.micro_batches.size()) buckets_.expect_last_backward();
     loss.backward();
     loss_sum += loss.item<float>();
   }
+  enter(StepPhase::communication);
+  reduce_gradients();
   enter(StepPhase::optimizer);
-  partial_reducer_.reduce();
-  data_reducer_.reduce();
 
   StepRecord record = agree(work, loss_sum);
-  for (const at::Tensor& gradient : gradients_of(trained_)) gradient.div_(work.weight_sum);
-  record.gradient_norm = clip_gradient_norm(gradients_of(sharded_), gradients_of(replicated_),
-                                            options_.optimizer.clip_norm, mesh_.axis(MeshAxis::tensor));
+  record.gradient_norm = gradient_norm() / work.weight_sum;
+  if (!std::isfinite(record.gradient_norm)) {
+    throw std::runtime_error(
+        fmt::format("step {}: the gradient's norm is {}; lower training.optimizer.lr or look at the data", record.step,
+                    record.gradient_norm));
+  }
   record.learning_rate = options_.optimizer.lr * learning_rate_factor(options_.schedule, step_, total_steps_);
-  optimizer_.step(record.learning_rate);
-  optimizer_.zero_grad();
+  optimizer_.step(record.learning_rate,
+                  clip_factor(record.gradient_norm, options_.optimizer.clip_norm) / work.weight_sum);
+  enter(StepPhase::communication);
+  buckets_.gather();
   ++step_;
   if (timer_ != nullptr) timer_->leave();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return record;
+}
+
+void Trainer::reduce_gradients() {
+  buckets_.reduce();
+  Communicator& tensor = mesh_.axis(MeshAxis::tensor);
+  if (tensor.size() == 1) return;
+  for (const ParameterBuckets::Part& part : buckets_.parts()) {
+    at::Tensor gradient = part.gradient;
+    if (part.kind == kPartial) tensor.all_reduce(gradient, ReduceOp::sum);
+  }
+}
+
+double Trainer::gradient_norm() const {
+  HeldGradients held;
+  for (const ParameterBuckets::Part& part : buckets_.parts())
+    (part.kind == kSharded ? held.sharded : held.replicated).push_back(part.gradient);
+  return global_gradient_norm(held, buckets_.sharded() ? &mesh_.axis(MeshAxis::data) : nullptr,
+                              mesh_.axis(MeshAxis::tensor));
 }
 
 StepRecord Trainer::agree(const StepBatches& work, double loss_sum) const {

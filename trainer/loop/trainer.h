@@ -3,12 +3,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "data/batches/batch_loader.h"
 #include "distributed/device_mesh.h"
-#include "distributed/gradient_reducer.h"
+#include "distributed/parameter_buckets.h"
 #include "trainer/loop/step_timer.h"
 #include "trainer/model/decoder_model.h"
 #include "trainer/optim/adamw.h"
@@ -21,6 +22,11 @@ struct TrainerOptions {
   std::int64_t epochs = 1;
   AdamWOptions optimizer;
   ScheduleOptions schedule;
+  bool shard_optimizer = true;  ///< over the data axis (ZeRO stage 1)
+  std::int64_t bucket_bytes = BucketOptions().bucket_bytes;
+  /// Reduce gradients beside the backward pass, gather parameters beside the next forward pass. Absent: on GPUs, where
+  /// communication has a stream of its own.
+  std::optional<bool> overlap = {};
 };
 
 /// The step loop: load, forward, backward, reduce, update, record. Collective: every rank of the mesh calls run_step()
@@ -29,15 +35,18 @@ class Trainer {
  public:
   /// All of them must outlive the trainer. `loader` deals to the data axis.
   Trainer(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mesh, const TrainerOptions& options);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   std::int64_t total_steps() const { return total_steps_; }
   std::int64_t steps_done() const { return step_; }
   bool done() const { return step_ == total_steps_; }
   bool at_epoch_end() const { return step_ % loader_.steps_per_epoch() == 0; }
 
-  /// The next optimizer step. Gradients are summed over micro-batches, the tensor axis (where partial) and the data
-  /// axis, in float32, then divided once by the sum of the loss weights of the global batch. Throws std::runtime_error
-  /// if the loss is not finite.
+  /// The next optimizer step. Gradients are summed over micro-batches, the data axis and the tensor axis (where
+  /// partial), over ranks in float32, then divided once by the sum of the loss weights of the global batch. Throws
+  /// std::runtime_error, before anything is updated, if the loss or the gradient's norm is not finite.
   StepRecord run_step();
 
   /// From now on `timer` is told where each step is; null: nobody is. It must outlive the steps.
@@ -47,7 +56,11 @@ class Trainer {
   void enter(StepPhase phase) {
     if (timer_ != nullptr) timer_->enter(phase);
   }
+  ParameterBuckets make_buckets();
+  void await_before_use();
   StepRecord agree(const StepBatches& work, double loss_sum) const;
+  void reduce_gradients();
+  double gradient_norm() const;
 
   DecoderModel& model_;
   const BatchLoader& loader_;
@@ -56,10 +69,9 @@ class Trainer {
   std::int64_t total_steps_;
   std::int64_t step_ = 0;
   StepTimer* timer_ = nullptr;
-  std::vector<at::Tensor> trained_, sharded_, replicated_;
+  std::unique_ptr<Communicator> bucket_group_;  // the data axis anew, where collectives of both may overlap
+  ParameterBuckets buckets_;
   AdamW optimizer_;
-  GradientReducer partial_reducer_;  // over the tensor axis: replicated parameters whose gradient is a partial sum
-  GradientReducer data_reducer_;     // over the data axis: all
 };
 
 /// Weighted mean loss over `samples`, shared out over the data axis; no gradient. 0 for no samples.

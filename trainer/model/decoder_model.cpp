@@ -20,10 +20,9 @@ Parameter make_vocabulary(const std::string& name, const LlamaConfig& config, co
   parameter.name = name;
   parameter.full_shape = {config.vocab_size, config.hidden_size};
   parameter.shard = group.size() > 1 ? Shard{0, group.rank(), group.size()} : Shard{};
-  parameter.value =
-      at::zeros({parameter.shard.part(config.vocab_size), config.hidden_size},
-                at::TensorOptions(options.dtype).device(options.device))
-          .set_requires_grad(options.train_base);
+  parameter.value = at::zeros({parameter.shard.part(config.vocab_size), config.hidden_size},
+                              at::TensorOptions(options.dtype).device(options.device))
+                        .set_requires_grad(options.train_base);
   return parameter;
 }
 
@@ -45,9 +44,11 @@ struct DecoderModel::Impl {
     parameters.push_back(embedding);
     blocks.reserve(c.num_layers);
     for (std::int64_t i = 0; i < c.num_layers; ++i) {
+      block_begins.push_back(parameters.size());
       blocks.emplace_back(c, o, i, axis);
       blocks.back().collect(parameters);
     }
+    block_begins.push_back(parameters.size());
     parameters.push_back(norm);
     if (!c.tie_word_embeddings) {
       head = make_vocabulary("lm_head.weight", c, o, axis);
@@ -110,13 +111,20 @@ struct DecoderModel::Impl {
     const std::shared_ptr<BatchContext> context = this->context(batch, prefix_group);
     context->dropout_seed = dropout_seed(batch);
     const bool checkpoint = options.checkpointing == ActivationCheckpointing::full && at::GradMode::is_enabled();
+    use(0, block_begins.front());
     Residual residual{embed(on_device(batch.token_ids)), {}};
     for (std::size_t i = 0; i < blocks.size(); ++i) {
+      use(block_begins[i], block_begins[i + 1]);
       const at::Tensor block_rows = i + 1 == blocks.size() ? rows : at::Tensor();
       residual = checkpoint ? Residual{checkpointed_forward(blocks[i], residual.x, context, block_rows), {}}
                             : blocks[i].forward(residual, *context, block_rows);
     }
+    use(block_begins.back(), parameters.size());
     return normalize(residual, norm.value, config.rms_norm_eps).second;
+  }
+
+  void use(std::size_t begin, std::size_t end) const {
+    if (before_use) before_use(begin, end);
   }
 
   at::Tensor head_logits(const at::Tensor& hidden) const {
@@ -130,6 +138,8 @@ struct DecoderModel::Impl {
   Parameter embedding, norm, head;
   std::vector<DecoderBlock> blocks;
   std::vector<Parameter> parameters;
+  std::vector<std::size_t> block_begins;  ///< among the parameters; the last one: where the blocks end
+  std::function<void(std::size_t, std::size_t)> before_use;
   bool training = true;
   std::uint64_t num_passes = 0;
 };
@@ -140,7 +150,13 @@ DecoderModel::~DecoderModel() = default;
 
 const LlamaConfig& DecoderModel::config() const { return impl_->config; }
 const ModelOptions& DecoderModel::options() const { return impl_->options; }
-std::vector<Parameter>& DecoderModel::parameters() { return impl_->parameters; }
+std::vector<Parameter>& DecoderModel::parameters() {
+  impl_->use(0, impl_->parameters.size());
+  return impl_->parameters;
+}
+void DecoderModel::before_use(std::function<void(std::size_t, std::size_t)> hook) {
+  impl_->before_use = std::move(hook);
+}
 void DecoderModel::set_training(bool training) { impl_->training = training; }
 
 std::vector<at::Tensor> DecoderModel::trainable_parameters() {
@@ -192,6 +208,7 @@ at::Tensor DecoderModel::logits(const PackedBatch& batch, const std::vector<std:
 
 at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_tokens, KvCache& cache) {
   at::NoGradGuard no_grad;
+  impl_->use(0, impl_->parameters.size());
   const std::int64_t prefix = batch.prefix_tokens, num_leaves = batch.num_leaves();
   std::vector<std::int64_t> lengths, last_rows;
   for (std::int64_t b = 0; b < num_leaves; ++b) {

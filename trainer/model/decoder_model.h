@@ -2,7 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -65,6 +67,9 @@ class DecoderModel {
   /// Every parameter of this rank, in a fixed order. The tied head stands once, as the embedding.
   std::vector<Parameter>& parameters();
   std::vector<at::Tensor> trainable_parameters();
+  /// `hook` is called with the range [begin, end) of parameters() that a forward pass is about to read, and with all of
+  /// them by parameters() and prefill(): for who fills them in beside the computation. Null: nobody is.
+  void before_use(std::function<void(std::size_t begin, std::size_t end)> hook);
   /// Fills the adapters (and no other parameter); equal for every layout of ranks.
   void initialize_lora(std::uint64_t seed);
   /// Fills everything from N(0, initializer_range), norms with 1, biases with 0; equal for every layout of ranks.

@@ -1,51 +1,48 @@
 #include "trainer/optim/adamw.h"
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include <utility>
 
 namespace entune {
 
-AdamW::AdamW(std::vector<at::Tensor> parameters, AdamWOptions options)
-    : parameters_(std::move(parameters)), options_(options) {
-  for (const at::Tensor& parameter : parameters_) {
-    TORCH_CHECK(parameter.is_leaf() && parameter.requires_grad(), "expected parameters that are trained");
-    // to() copies only where the dtype differs.
-    masters_.push_back(parameter.detach().to(at::kFloat));
-    first_moments_.push_back(at::zeros_like(masters_.back()));
-    second_moments_.push_back(at::zeros_like(masters_.back()));
+AdamW::AdamW(const std::vector<Part>& parts, AdamWOptions options) : options_(options) {
+  for (const Part& part : parts) {
+    TORCH_CHECK(part.value.is_contiguous() && part.gradient.is_contiguous() &&
+                    part.value.sizes() == part.gradient.sizes() &&
+                    part.value.scalar_type() == part.gradient.scalar_type(),
+                "expected a value and a gradient of one shape and dtype, contiguous; found ", part.value.sizes(), " ",
+                part.value.scalar_type(), " and ", part.gradient.sizes(), " ", part.gradient.scalar_type());
+    AdamWTensors tensors;
+    const bool is_master = part.value.scalar_type() == at::kFloat;
+    tensors.master = is_master ? part.value : part.value.to(at::kFloat);
+    tensors.first_moment = at::zeros_like(tensors.master);
+    tensors.second_moment = at::zeros_like(tensors.master);
+    tensors.gradient = part.gradient;
+    if (!is_master) tensors.value = part.value;
+    parts_.push_back(std::move(tensors));
   }
 }
 
-void AdamW::step(double lr) {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    TORCH_CHECK(parameters_[i].grad().defined(), "expected a gradient for every parameter, found none for number ", i);
-    // On GPUs the fused update wants all strides equal.
-    gradients.push_back(parameters_[i].grad().to(at::kFloat).contiguous());
-  }
+void AdamW::step(double lr, double gradient_scale) {
   ++num_steps_;
-  if (parameters_.empty()) {
-    return;
-  }
-  const at::Tensor step = at::full({}, static_cast<double>(num_steps_), masters_.front().options());
-  const std::vector<at::Tensor> steps(parameters_.size(), step);
-  at::_fused_adamw_(masters_, gradients, first_moments_, second_moments_, /*max_exp_avg_sqs=*/{}, steps, lr,
-                    options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
-                    /*maximize=*/false);
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (parameters_[i].scalar_type() != at::kFloat) {
-      parameters_[i].copy_(masters_[i]);
-    }
-  }
+  const AdamWStep step{.lr = lr,
+                       .beta1 = options_.beta1,
+                       .beta2 = options_.beta2,
+                       .eps = options_.eps,
+                       .weight_decay = options_.weight_decay,
+                       .number = num_steps_,
+                       .gradient_scale = gradient_scale};
+  for (const AdamWTensors& part : parts_) adamw_update(part, step);
 }
 
-void AdamW::zero_grad() {
-  for (const at::Tensor& parameter : parameters_) {
-    parameter.mutable_grad() = at::Tensor();
+std::int64_t AdamW::state_bytes() const {
+  std::int64_t bytes = 0;
+  for (const AdamWTensors& part : parts_) {
+    const std::int64_t each = static_cast<std::int64_t>(part.master.nbytes());
+    bytes += part.value.defined() ? 3 * each : 2 * each;
   }
+  return bytes;
 }
 
 }  // namespace entune

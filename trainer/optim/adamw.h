@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "trainer/kernels/adamw_update.h"
+
 namespace entune {
 
 struct AdamWOptions {
@@ -16,23 +18,25 @@ struct AdamWOptions {
   double clip_norm = 1.0;     ///< global gradient norm; 0: no clipping
 };
 
-/// AdamW (Loshchilov & Hutter 2019; torch.optim.AdamW's arithmetic) with float32 master weights and states for
-/// parameters of a lower precision. A float32 parameter is its own master.
+/// AdamW over flat tensors, those of ParameterBuckets::Part: what a rank updates. Float32 master weights and moments
+/// for values of a lower precision; a float32 value is its own master.
 class AdamW {
  public:
-  AdamW(std::vector<at::Tensor> parameters, AdamWOptions options);
+  /// A value and its gradient, contiguous, of one shape and dtype. Both keep their memory from step to step.
+  struct Part {
+    at::Tensor value, gradient;
+  };
+  AdamW(const std::vector<Part>& parts, AdamWOptions options);
 
-  /// One update at learning rate `lr`; gradients are the final ones (summed, divided, clipped). Every parameter must
-  /// have one.
-  void step(double lr);
-  /// Forgets the gradients (they become undefined, as in PyTorch).
-  void zero_grad();
+  /// One update at learning rate `lr` by the gradients times `gradient_scale`. The gradients may be overwritten.
+  void step(double lr, double gradient_scale);
   std::int64_t num_steps() const { return num_steps_; }
+  /// float32 masters, first and second moments, in bytes.
+  std::int64_t state_bytes() const;
 
  private:
-  std::vector<at::Tensor> parameters_;
+  std::vector<AdamWTensors> parts_;
   AdamWOptions options_;
-  std::vector<at::Tensor> masters_, first_moments_, second_moments_;
   std::int64_t num_steps_ = 0;
 };
 

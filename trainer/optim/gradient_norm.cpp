@@ -18,6 +18,10 @@ at::Tensor sum_of_squares(const std::vector<at::Tensor>& gradients) {
       {}, gradients.empty() ? at::TensorOptions(at::kDouble) : gradients.front().options().dtype(at::kDouble));
   for (const at::Tensor& gradient : gradients) {
     const at::Tensor flat = gradient.detach().reshape({-1});
+    if (!flat.is_cpu()) {
+      sum.add_(at::linalg_vector_norm(flat, 2, {}, /*keepdim=*/false, at::kDouble).square_());
+      continue;
+    }
     for (std::int64_t begin = 0; begin < flat.numel(); begin += kPieceElements) {
       const at::Tensor piece = flat.narrow(0, begin, std::min(kPieceElements, flat.numel() - begin)).to(at::kDouble);
       sum.add_(at::dot(piece, piece));
@@ -28,28 +32,19 @@ at::Tensor sum_of_squares(const std::vector<at::Tensor>& gradients) {
 
 }  // namespace
 
-double global_gradient_norm(const std::vector<at::Tensor>& sharded, const std::vector<at::Tensor>& replicated,
-                            Communicator& tensor_axis) {
+double global_gradient_norm(const HeldGradients& gradients, Communicator* data_axis, Communicator& tensor_axis) {
   const at::NoGradGuard no_grad;
-  at::Tensor sum = sum_of_squares(sharded).view({1}).cpu();
-  tensor_axis.all_reduce(sum, ReduceOp::sum);
-  return std::sqrt(sum.item<double>() + sum_of_squares(replicated).item<double>());
+  at::Tensor squares = at::tensor(
+      {sum_of_squares(gradients.sharded).item<double>(), sum_of_squares(gradients.replicated).item<double>()},
+      at::kDouble);
+  if (data_axis != nullptr) data_axis->all_reduce(squares, ReduceOp::sum);
+  at::Tensor of_shards = squares.narrow(0, 0, 1).clone();
+  tensor_axis.all_reduce(of_shards, ReduceOp::sum);
+  return std::sqrt(of_shards.item<double>() + squares[1].item<double>());
 }
 
-double clip_gradient_norm(const std::vector<at::Tensor>& sharded, const std::vector<at::Tensor>& replicated,
-                          double max_norm, Communicator& tensor_axis) {
-  const double norm = global_gradient_norm(sharded, replicated, tensor_axis);
-  const double scale = max_norm / (norm + 1e-6);
-  if (max_norm == 0.0 || !std::isfinite(norm) || scale >= 1.0) {
-    return norm;
-  }
-  const at::NoGradGuard no_grad;
-  for (const std::vector<at::Tensor>* gradients : {&sharded, &replicated}) {
-    for (const at::Tensor& gradient : *gradients) {
-      gradient.mul_(scale);
-    }
-  }
-  return norm;
+double clip_factor(double norm, double max_norm) {
+  return max_norm == 0.0 ? 1.0 : std::min(1.0, max_norm / (norm + 1e-6));
 }
 
 }  // namespace entune

@@ -8,17 +8,19 @@
 
 namespace entune {
 
-/// The 2-norm of the whole model's gradient, the same on every rank of `tensor_axis`. `sharded`: this rank's parts,
-/// whose squares are summed over the axis (padding counts, and is zero); `replicated`: gradients that every rank of the
-/// axis holds alike, counted once. All are summed over the data axis already. Squares are summed in float64. Collective
-/// over the axis.
-double global_gradient_norm(const std::vector<at::Tensor>& sharded, const std::vector<at::Tensor>& replicated,
-                            Communicator& tensor_axis);
+/// Gradients by how the tensor axis holds them.
+struct HeldGradients {
+  std::vector<at::Tensor> sharded;     ///< this rank's parts (padding counts, and is zero)
+  std::vector<at::Tensor> replicated;  ///< held alike by every rank of the tensor axis, counted once
+};
 
-/// Scales the gradients in place by min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does, and
-/// returns the norm before that. max_norm 0: no clipping. A norm that is not finite leaves the gradients as they are:
-/// the caller decides what becomes of the step.
-double clip_gradient_norm(const std::vector<at::Tensor>& sharded, const std::vector<at::Tensor>& replicated,
-                          double max_norm, Communicator& tensor_axis);
+/// The 2-norm of the whole model's gradient, the same on every rank of the two axes. Gradients are summed over the data
+/// axis already; `data_axis`: its ranks hold a part of them each, null: all of them. Squares are summed in float64.
+/// Collective over the axes.
+double global_gradient_norm(const HeldGradients& gradients, Communicator* data_axis, Communicator& tensor_axis);
+
+/// The factor that torch.nn.utils.clip_grad_norm_ scales gradients of this norm by: min(1, max_norm / (norm + 1e-6)).
+/// max_norm 0: 1.
+double clip_factor(double norm, double max_norm);
 
 }  // namespace entune

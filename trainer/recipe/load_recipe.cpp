@@ -110,7 +110,9 @@ Recipe make_recipe(const Settings& settings) {
   recipe.generation.write_predictions = read.boolean("generation.write_predictions");
   recipe.parallel.data = read.integer("parallel.data");
   recipe.parallel.tensor = read.integer("parallel.tensor");
+  recipe.parallel.zero = read.integer("parallel.zero");
   recipe.parallel.transport = read.text("parallel.transport");
+  recipe.parallel.deterministic = read.boolean("parallel.deterministic");
   recipe.export_as = read.text("export");
   recipe.gpu_hour_price_usd = read.number("telemetry.gpu_hour_price_usd");
   recipe.evaluation.splits = read.with(read_names, "evaluation.splits");

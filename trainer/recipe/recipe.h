@@ -47,7 +47,7 @@ struct Recipe {
     std::string init = "pretrained";  ///< pretrained | random
     std::string preset = "none";
     std::string adapter = "none";  ///< a PEFT adapter directory, or none
-    std::string dtype = "auto";  ///< auto | float32 | bfloat16
+    std::string dtype = "auto";    ///< auto | float32 | bfloat16
     std::string chat = "auto";
   } model;
 
@@ -94,7 +94,9 @@ struct Recipe {
   struct Parallel {
     std::int64_t data = 0;  ///< 0: auto, world size / tensor
     std::int64_t tensor = 1;
+    std::int64_t zero = 1;           ///< ZeRO stage: 0 | 1 (optimizer states sharded over the data axis)
     std::string transport = "auto";  ///< auto | mpi (CPUs) | nccl (GPUs)
+    bool deterministic = false;      ///< algorithms of GPUs that give the same bits from run to run
   } parallel;
 
   std::string export_as = "adapter";  ///< adapter | merged (beside the adapter) | hf (of a full fine-tuning) | none

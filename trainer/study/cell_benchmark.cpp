@@ -95,10 +95,7 @@ double median(std::vector<double> values) {
 class Benchmark {
  public:
   Benchmark(const StudyCell& cell, const CellSetup& setup, Communicator& world, const BenchmarkOptions& options)
-      : recipe_(cell.loaded.recipe),
-        setup_(setup),
-        options_(options),
-        mesh_(make_mesh(recipe_, world, &collectives_)) {
+      : recipe_(cell.loaded.recipe), setup_(setup), options_(options), mesh_(make_mesh(recipe_, world, &collectives_)) {
     result_["benchmark"] = 1;
     result_["cell"] = cell.name;
   }
@@ -109,8 +106,8 @@ class Benchmark {
     const BatchLoader loader(samples, batch_options(recipe_), recipe_.seed, data_axis.rank(), data_axis.size());
     const std::int64_t total = options_.warmup + options_.steps;
     const std::int64_t needed_epochs = (total + loader.steps_per_epoch() - 1) / loader.steps_per_epoch();
-    const TrainerOptions trainer_options{std::max(recipe_.training.epochs, needed_epochs), recipe_.training.optimizer,
-                                         recipe_.training.schedule};
+    TrainerOptions trainer_options = entune::trainer_options(recipe_);
+    trainer_options.epochs = std::max(trainer_options.epochs, needed_epochs);
 
     model_ = load_model(recipe_, setup_, *mesh_, world().rank() == 0);
     describe_run();
@@ -196,8 +193,9 @@ class Benchmark {
 
   double matmul_speed(const MatmulShape& shape) {
     world().barrier();
-    return over_ranks(world(), measure_matmul(shape, at::TensorOptions(model_->options().dtype).device(device()), kMatmulSeconds),
-                      ReduceOp::sum);
+    return over_ranks(
+        world(), measure_matmul(shape, at::TensorOptions(model_->options().dtype).device(device()), kMatmulSeconds),
+        ReduceOp::sum);
   }
 
   Timed take_timed_steps(Trainer& trainer) {

@@ -70,6 +70,13 @@ BatchOptions batch_options(const Recipe& recipe) {
           .prompt_weight = recipe.training.prompt_weight};
 }
 
+TrainerOptions trainer_options(const Recipe& recipe) {
+  return {.epochs = recipe.training.epochs,
+          .optimizer = recipe.training.optimizer,
+          .schedule = recipe.training.schedule,
+          .shard_optimizer = recipe.parallel.zero == 1};
+}
+
 void add_tokens(TokenCounts& counts, const StepRecord& step) {
   counts.logical += step.logical_tokens;
   counts.executed += step.executed_tokens;
@@ -83,7 +90,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
   Communicator& data_axis = mesh.axis(MeshAxis::data);
   const std::vector<TrainingSample> samples = training_samples(recipe, setup, data.train);
   const BatchLoader loader(samples, batch_options(recipe), recipe.seed, data_axis.rank(), data_axis.size());
-  Trainer trainer(model, loader, mesh, {recipe.training.epochs, recipe.training.optimizer, recipe.training.schedule});
+  Trainer trainer(model, loader, mesh, trainer_options(recipe));
   Validation validation(cell, setup, data, budget, model, mesh);
   BestWeights best(model);
   StepLog log(first_rank ? directory / "steps.jsonl" : std::filesystem::path());
@@ -107,21 +114,20 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
     ValidationRecord record = validation.run(step.step);
     record.best = best.offer(recipe.training.keep_best == "strict_f1" ? record.strict_f1 : 0.0, record.loss);
     log.write(record);
-    validations.push_back({{"step", record.step},
-                           {"loss", record.loss},
-                           {"strict_f1", record.strict_f1},
-                           {"best", record.best}});
+    validations.push_back(
+        {{"step", record.step}, {"loss", record.loss}, {"strict_f1", record.strict_f1}, {"best", record.best}});
   }
   best.restore();
-  return {{"seconds", seconds},
-          {"samples", num_samples},
-          {"samples_per_second", seconds > 0 ? static_cast<double>(num_samples) / seconds : 0.0},
-          {"steps", trainer.total_steps()},
-          {"tokens", {{"logical", tokens.logical}, {"executed", tokens.executed}, {"supervised", tokens.supervised}}},
-          {"peak_memory_bytes",
-           static_cast<std::int64_t>(over_ranks(mesh.world(), static_cast<double>(peak_memory_bytes(mesh.device())), ReduceOp::max))},
-          {"losses", losses},
-          {"validation", validations}};
+  return {
+      {"seconds", seconds},
+      {"samples", num_samples},
+      {"samples_per_second", seconds > 0 ? static_cast<double>(num_samples) / seconds : 0.0},
+      {"steps", trainer.total_steps()},
+      {"tokens", {{"logical", tokens.logical}, {"executed", tokens.executed}, {"supervised", tokens.supervised}}},
+      {"peak_memory_bytes", static_cast<std::int64_t>(over_ranks(
+                                mesh.world(), static_cast<double>(peak_memory_bytes(mesh.device())), ReduceOp::max))},
+      {"losses", losses},
+      {"validation", validations}};
 }
 
 }  // namespace entune

@@ -5,6 +5,7 @@
 
 #include "data/batches/packed_batch.h"
 #include "distributed/device_mesh.h"
+#include "trainer/loop/trainer.h"
 #include "trainer/recipe/recipe.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
@@ -14,6 +15,9 @@ namespace entune {
 
 /// The loader's and the packing's options of a recipe.
 BatchOptions batch_options(const Recipe& recipe);
+
+/// The trainer's options of a recipe.
+TrainerOptions trainer_options(const Recipe& recipe);
 
 /// Adds a step's tokens to the counts of several.
 void add_tokens(TokenCounts& counts, const StepRecord& step);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/input_error.h"
+#include "distributed/cuda_devices.h"
 #include "trainer/study/choose_device.h"
 #include "trainer/study/run_folder.h"
 
@@ -72,6 +73,7 @@ void use_trained_weights(Recipe& recipe, const fs::path& directory) {
 }  // namespace
 
 std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world, CollectiveTime* time) {
+  use_deterministic_algorithms(recipe.parallel.deterministic);
   const auto tensor = static_cast<int>(recipe.parallel.tensor);
   return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor, choose_device(recipe, world), time);
 }

@@ -52,12 +52,16 @@ std::vector<TrainingSample> random_samples(int count, std::int64_t vocab_size) {
   return samples;
 }
 
+void sum_gradient(const at::Tensor& parameter, Communicator& axis) {
+  at::Tensor gradient = parameter.grad().defined() ? parameter.grad().contiguous() : at::zeros_like(parameter).detach();
+  axis.all_reduce(gradient, ReduceOp::sum);
+  parameter.mutable_grad() = gradient;
+}
+
 void reduce_partial_gradients(DecoderModel& model, Communicator& tensor_axis) {
-  std::vector<at::Tensor> partial;
   for (const Parameter& parameter : model.parameters()) {
-    if (parameter.value.requires_grad() && parameter.partial_gradient) partial.push_back(parameter.value);
+    if (parameter.value.requires_grad() && parameter.partial_gradient) sum_gradient(parameter.value, tensor_axis);
   }
-  GradientReducer(partial, tensor_axis).reduce();
 }
 
 at::Tensor whole_gradient(const Parameter& parameter, Communicator& tensor_axis) {
@@ -79,7 +83,7 @@ std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const Bat
   for (const PackedBatch& micro_batch : work.micro_batches)
     model.loss_sum(micro_batch, &mesh.axis(MeshAxis::data)).backward();
   reduce_partial_gradients(model, mesh.axis(MeshAxis::tensor));
-  GradientReducer(model.trainable_parameters(), mesh.axis(MeshAxis::data), 1 << 12).reduce();
+  for (const at::Tensor& parameter : model.trainable_parameters()) sum_gradient(parameter, mesh.axis(MeshAxis::data));
   std::map<std::string, at::Tensor> gradients;
   for (Parameter& parameter : model.parameters()) {
     if (!parameter.value.requires_grad()) continue;
@@ -117,6 +121,9 @@ TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout) {
   training.epochs = 2;
   training.optimizer.lr = 1e-3;
   training.schedule.warmup_steps = 0;
+  training.shard_optimizer = layout.zero;
+  training.bucket_bytes = 1 << 12;
+  training.overlap = layout.overlap;
   Trainer trainer(model, loader, mesh, training);
   std::map<std::string, at::Tensor> before;
   for (const Parameter& parameter : model.parameters()) before[parameter.name] = parameter.value.detach().clone();

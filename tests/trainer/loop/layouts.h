@@ -29,10 +29,15 @@ struct LayoutCase {
   bool full = false;  ///< full fine-tuning instead of LoRA
   bool prefix_sharing = true;
   bool checkpointing = false;
+  bool zero = true;      ///< optimizer states sharded over the data axis
+  bool overlap = false;  ///< gradients reduced during the backward pass
 };
 
 /// Samples of random tokens behind one prompt, always the same.
 std::vector<TrainingSample> random_samples(int count, std::int64_t vocab_size);
+
+/// Sums the parameter's gradient (absent: zero) over the axis.
+void sum_gradient(const at::Tensor& parameter, Communicator& axis);
 
 /// Sums the gradients that are partial over the tensor axis, as a step does before the update.
 void reduce_partial_gradients(DecoderModel& model, Communicator& tensor_axis);

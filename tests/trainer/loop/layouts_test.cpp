@@ -34,11 +34,17 @@ INSTANTIATE_TEST_SUITE_P(DataTimesTensor, Layouts,
                          testing::Values(LayoutCase{2, 1}, LayoutCase{1, 2}, LayoutCase{2, 2}, LayoutCase{4, 2},
                                          LayoutCase{1, 4}, LayoutCase{2, 1, true}, LayoutCase{1, 2, true},
                                          LayoutCase{2, 2, true}, LayoutCase{2, 2, false, false},
-                                         LayoutCase{2, 1, false, true, true}, LayoutCase{2, 2, true, true, true}),
+                                         LayoutCase{2, 1, false, true, true}, LayoutCase{2, 2, true, true, true},
+                                         LayoutCase{.data = 4, .tensor = 2, .full = true, .zero = false},
+                                         LayoutCase{.data = 4, .overlap = true},
+                                         LayoutCase{.data = 2, .tensor = 2, .full = true, .overlap = true},
+                                         LayoutCase{.data = 2, .full = true, .prefix_sharing = false, .overlap = true},
+                                         LayoutCase{.data = 2, .full = true, .checkpointing = true, .overlap = true}),
                          [](const testing::TestParamInfo<LayoutCase>& info) {
                            const LayoutCase& c = info.param;
                            return std::to_string(c.data) + "x" + std::to_string(c.tensor) + (c.full ? "Full" : "Lora") +
-                                  (c.prefix_sharing ? "Shared" : "Plain") + (c.checkpointing ? "Checkpointed" : "");
+                                  (c.prefix_sharing ? "Shared" : "Plain") + (c.checkpointing ? "Checkpointed" : "") +
+                                  (c.zero ? "" : "WholeStates") + (c.overlap ? "Overlapped" : "");
                          });
 
 TEST(Training, SharedPrefixGivesThePlainLossesAndGradients) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "distributed/cuda_devices.h"
+#include "distributed/parameter_buckets.h"
 #include "tests/trainer/kernels/relative_error.h"
 #include "tests/trainer/model/small_models.h"
 #include "trainer/generate/generator.h"
@@ -60,14 +61,17 @@ TEST_F(ModelOnGpu, TrainsAsTheCpuDoes) {
     ModelOptions options = lora_training();
     options.device = device;
     const auto model = make_model(wider_config(), options, *self_);
-    AdamW optimizer(model->trainable_parameters(), {});
+    std::vector<BucketedParameter> parameters;
+    for (const at::Tensor& parameter : model->trainable_parameters()) parameters.push_back({parameter});
+    ParameterBuckets buckets(parameters, *self_, {});
+    AdamW optimizer({{buckets.parts()[0].value, buckets.parts()[0].gradient}}, {});
     losses.emplace_back();
     for (int step = 0; step < 5; ++step) {
+      buckets.zero_gradients();
       const at::Tensor loss = model->loss_sum(batch);
       loss.backward();
       losses.back().push_back(loss.item<double>());
-      optimizer.step(1e-2);
-      optimizer.zero_grad();
+      optimizer.step(1e-2, 1.0);
     }
   }
   for (std::size_t i = 0; i < losses[0].size(); ++i) EXPECT_NEAR(losses[1][i], losses[0][i], 1e-3 * losses[0][i]) << i;

@@ -46,80 +46,75 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, AdamWFixture, testing::Values(at::kFloat, at::k
 
 TEST_P(AdamWFixture, EqualsPyTorchForTenSteps) {
   const at::ScalarType dtype = GetParam();
-  std::vector<at::Tensor> parameters;
-  for (const at::Tensor& start : tensors(fixture_["start"])) {
-    parameters.push_back(start.to(dtype).requires_grad_(true));
-  }
-  AdamW optimizer(parameters, options_);
+  std::vector<AdamW::Part> parts;
+  for (const at::Tensor& start : tensors(fixture_["start"]))
+    parts.push_back({start.to(dtype), at::zeros_like(start, dtype)});
+  AdamW optimizer(parts, options_);
   const nlohmann::json& expected_steps = fixture_[dtype == at::kFloat ? "float32" : "bfloat16"];
   for (std::size_t step = 0; step < expected_steps.size(); ++step) {
     const std::vector<at::Tensor> gradients = tensors(fixture_["gradients"][step]);
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      parameters[i].mutable_grad() = gradients[i].to(dtype);
-    }
-    optimizer.step(fixture_["rates"][step]);
+    for (std::size_t i = 0; i < parts.size(); ++i) parts[i].gradient.copy_(gradients[i].mul(4.0));
+    optimizer.step(fixture_["rates"][step], 0.25);
     EXPECT_EQ(optimizer.num_steps(), static_cast<std::int64_t>(step) + 1);
     const std::vector<at::Tensor> expected = tensors(expected_steps[step]);
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      EXPECT_EQ(parameters[i].scalar_type(), dtype);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      EXPECT_EQ(parts[i].value.scalar_type(), dtype);
       // The fused update rounds in another order: a few units in the last place of float32. A bfloat16 that lies
       // between two values may go the other way.
       const double tolerance = dtype == at::kFloat ? 2e-6 : 1.0 / 128;
-      EXPECT_TRUE(at::allclose(parameters[i].to(at::kFloat), expected[i], tolerance, 1e-7))
-          << "step " << step << " parameter " << i << "\nfound " << parameters[i] << "\nexpected " << expected[i];
+      EXPECT_TRUE(at::allclose(parts[i].value.to(at::kFloat), expected[i], tolerance, 1e-7))
+          << "step " << step << " parameter " << i << "\nfound " << parts[i].value << "\nexpected " << expected[i];
     }
   }
 }
 
 TEST(AdamW, MastersKeepWhatBfloat16CannotHold) {
   // 1 - 0.001 rounds back to 1 in bfloat16 (steps of 1/256 below 1); after ten steps the masters have moved by 0.01.
-  const at::Tensor parameter = at::ones({1}, at::kBFloat16).requires_grad_(true);
-  AdamW optimizer({parameter}, {});
+  const AdamW::Part part{at::ones({1}, at::kBFloat16), at::ones({1}, at::kBFloat16)};
+  AdamW optimizer({part}, {});
   for (int step = 0; step < 10; ++step) {
-    parameter.mutable_grad() = at::ones({1}, at::kBFloat16);
-    optimizer.step(1e-3);
+    part.gradient.fill_(1.0);
+    optimizer.step(1e-3, 1.0);
     if (step == 0) {
-      EXPECT_EQ(parameter.item<float>(), 1.0f);
+      EXPECT_EQ(part.value.item<float>(), 1.0f);
     }
   }
-  EXPECT_NEAR(parameter.item<float>(), 0.99, 1.0 / 512);
-  EXPECT_LT(parameter.item<float>(), 1.0f);
+  EXPECT_NEAR(part.value.item<float>(), 0.99, 1.0 / 512);
+  EXPECT_LT(part.value.item<float>(), 1.0f);
 }
 
 TEST(AdamW, WeightDecayIsDecoupled) {
-  // No gradient: the parameter shrinks by lr * weight_decay, and the moments stay zero.
-  const at::Tensor parameter = at::full({2}, 4.0f).requires_grad_(true);
+  // No gradient: the value shrinks by lr * weight_decay, and the moments stay zero.
+  const AdamW::Part part{at::full({2}, 4.0f), at::zeros({2})};
   AdamWOptions options;
   options.weight_decay = 0.5;
-  AdamW optimizer({parameter}, options);
-  parameter.mutable_grad() = at::zeros({2});
-  optimizer.step(0.1);
-  EXPECT_TRUE(at::allclose(parameter, at::full({2}, 4.0f * 0.95f), 1e-6));
+  AdamW optimizer({part}, options);
+  optimizer.step(0.1, 1.0);
+  EXPECT_TRUE(at::allclose(part.value, at::full({2}, 4.0f * 0.95f), 1e-6));
 }
 
-TEST(AdamW, GradientsAreRequiredAndForgotten) {
-  const at::Tensor parameter = at::ones({2}).requires_grad_(true);
-  AdamW optimizer({parameter}, {});
-  EXPECT_THROW(optimizer.step(0.1), c10::Error);
-  EXPECT_EQ(optimizer.num_steps(), 0);
-  parameter.mutable_grad() = at::ones({2});
-  optimizer.zero_grad();
-  EXPECT_FALSE(parameter.grad().defined());
-  EXPECT_THROW(AdamW({at::ones({2})}, {}), c10::Error) << "not trained";
+TEST(AdamW, HoldsMastersWhereTheValueIsNone) {
+  EXPECT_EQ(AdamW({{at::ones({8}), at::ones({8})}}, {}).state_bytes(), 2 * 8 * 4);
+  EXPECT_EQ(AdamW({{at::ones({8}, at::kBFloat16), at::ones({8}, at::kBFloat16)}}, {}).state_bytes(), 3 * 8 * 4);
+}
+
+TEST(AdamW, RefusesPartsThatAreNotFlatPairs) {
+  EXPECT_THROW(AdamW({{at::ones({2}), at::ones({3})}}, {}), c10::Error);
+  EXPECT_THROW(AdamW({{at::ones({2}), at::ones({2}, at::kBFloat16)}}, {}), c10::Error);
+  EXPECT_THROW(AdamW({{at::ones({2, 3}).t(), at::ones({3, 2})}}, {}), c10::Error);
 }
 
 // ---- The global gradient norm and clipping
 
 TEST(GradientNorm, ByHandOnOneRank) {
   const std::unique_ptr<Communicator> self = make_self_communicator();
-  const std::vector<at::Tensor> sharded = {at::tensor({3.0f, 4.0f})},
-                                replicated = {at::tensor({12.0f}), at::zeros({0})};
-  EXPECT_DOUBLE_EQ(global_gradient_norm(sharded, replicated, *self), 13.0);
-  EXPECT_DOUBLE_EQ(global_gradient_norm({}, {}, *self), 0.0);
+  const HeldGradients gradients{{at::tensor({3.0f, 4.0f})}, {at::tensor({12.0f}), at::zeros({0})}};
+  EXPECT_DOUBLE_EQ(global_gradient_norm(gradients, nullptr, *self), 13.0);
+  EXPECT_DOUBLE_EQ(global_gradient_norm({}, nullptr, *self), 0.0);
 }
 
 TEST(GradientNorm, ShardsAddUpAndReplicasCountOnce) {
-  const at::Tensor whole = at::sin(at::arange(24.0f)).view({4, 6}), shared = at::cos(at::arange(5.0f));
+  const at::Tensor whole = at::sin(at::arange(24.0f)).view({4, 6}), shared = at::cos(at::arange(8.0f));
   const double expected =
       std::sqrt((whole.to(at::kDouble).square().sum() + shared.to(at::kDouble).square().sum()).item<double>());
   for (const int ranks : {1, 2, 4}) {
@@ -127,44 +122,37 @@ TEST(GradientNorm, ShardsAddUpAndReplicasCountOnce) {
       const std::int64_t rows = 4 / group.size();
       // A transposed part: not contiguous.
       const at::Tensor part = whole.narrow(0, group.rank() * rows, rows).clone().t();
-      EXPECT_NEAR(global_gradient_norm({part}, {shared}, group), expected, 1e-12);
+      EXPECT_NEAR(global_gradient_norm({{part}, {shared}}, nullptr, group), expected, 1e-12);
     });
   }
+  // Over a data axis of two, each rank of which holds a half of either.
+  spawn_ranks(4, [&](Communicator& world) {
+    const auto data = world.split(world.rank() % 2, world.rank()), tensor = world.split(world.rank() / 2, world.rank());
+    const at::Tensor mine = whole.narrow(0, 2 * tensor->rank() + data->rank(), 1);
+    const HeldGradients gradients{{mine}, {shared.narrow(0, 4 * data->rank(), 4)}};
+    EXPECT_NEAR(global_gradient_norm(gradients, data.get(), *tensor), expected, 1e-12);
+  });
 }
 
 TEST(GradientNorm, SumsSquaresInFloat64) {
   // In float32 the small squares would vanish beside the large one.
   const std::unique_ptr<Communicator> self = make_self_communicator();
-  const std::vector<at::Tensor> gradients = {at::full({1}, 1e4f), at::full({3 << 20}, 1e-2f)};
+  const HeldGradients gradients{{at::full({1}, 1e4f), at::full({3 << 20}, 1e-2f)}, {}};
   const double expected = std::sqrt(1e8 + (3 << 20) * std::pow(static_cast<double>(1e-2f), 2));
-  EXPECT_NEAR(global_gradient_norm(gradients, {}, *self), expected, 1e-9);
-}
-
-TEST(GradientNorm, ClipsToTheLimitAsPyTorchDoes) {
-  const std::unique_ptr<Communicator> self = make_self_communicator();
-  const at::Tensor a = at::tensor({3.0f, 4.0f}), b = at::tensor({12.0f}).to(at::kBFloat16);
-  EXPECT_DOUBLE_EQ(clip_gradient_norm({a}, {b}, 2.0, *self), 13.0);
-  const double scale = 2.0 / (13.0 + 1e-6);
-  EXPECT_TRUE(at::allclose(a, at::tensor({3.0f, 4.0f}) * scale));
-  EXPECT_TRUE(at::allclose(b.to(at::kFloat), at::tensor({12.0f}) * scale, 1.0 / 128));
-}
-
-TEST(GradientNorm, LeavesSmallZeroLimitAndBrokenGradientsAlone) {
-  const std::unique_ptr<Communicator> self = make_self_communicator();
-  const at::Tensor gradient = at::tensor({3.0f, 4.0f});
-  EXPECT_DOUBLE_EQ(clip_gradient_norm({gradient}, {}, 5.1, *self), 5.0);
-  EXPECT_DOUBLE_EQ(clip_gradient_norm({gradient}, {}, 0.0, *self), 5.0);
-  EXPECT_TRUE(at::equal(gradient, at::tensor({3.0f, 4.0f})));
-  const at::Tensor broken = at::tensor({1.0f, std::numeric_limits<float>::quiet_NaN()});
-  EXPECT_TRUE(std::isnan(clip_gradient_norm({broken}, {gradient}, 1.0, *self)));
-  EXPECT_TRUE(at::equal(gradient, at::tensor({3.0f, 4.0f})));
+  EXPECT_NEAR(global_gradient_norm(gradients, nullptr, *self), expected, 1e-9);
 }
 
 TEST(GradientNorm, BrokenGradientOnOneRankIsSeenByAll) {
   spawn_ranks(2, [](Communicator& group) {
     const at::Tensor part = at::full({1}, group.rank() == 1 ? std::numeric_limits<float>::infinity() : 1.0f);
-    EXPECT_FALSE(std::isfinite(clip_gradient_norm({part}, {}, 1.0, group)));
+    EXPECT_FALSE(std::isfinite(global_gradient_norm({{part}, {}}, nullptr, group)));
   });
+}
+
+TEST(ClipFactor, IsPyTorchs) {
+  EXPECT_DOUBLE_EQ(clip_factor(13.0, 2.0), 2.0 / (13.0 + 1e-6));
+  EXPECT_DOUBLE_EQ(clip_factor(5.0, 5.1), 1.0);
+  EXPECT_DOUBLE_EQ(clip_factor(5.0, 0.0), 1.0);
 }
 
 // ---- Schedules, by hand

@@ -404,7 +404,6 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
       {"generation.constrain=format", "constrained decoding", "none"},
       {"generation.draft=input", "drafted decoding", "none"},
       {"parallel.sequence=true", "sequence parallelism", "false"},
-      {"parallel.zero=1", "sharding of optimizer states (ZeRO)", "0"},
       {"checkpoint.every=epoch", "saving checkpoints during a run", "none"},
       {"checkpoint.every=10", "saving checkpoints during a run", "none"},
       {"checkpoint.keep=3", "saving checkpoints during a run", "2 (the default)"},
@@ -430,10 +429,10 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
   for (const KeySpec& key : schema()) {
     EXPECT_EQ(!key.not_built.empty(), refused.contains(std::string(key.path))) << key.path;
   }
-  EXPECT_EQ(error_of(std::string(kMinimal) + "parallel: {zero: 1}\n"),
-            "r.yaml:5:18: sharding of optimizer states (ZeRO) is not built yet (key parallel.zero = 1); use 0");
-  EXPECT_THAT(error_of(std::string(kMinimal) + "study: {parallel.zero: [0, 1]}\n"),
-              StartsWith("r.yaml:5:28: sharding of optimizer states"));
+  EXPECT_EQ(error_of(std::string(kMinimal) + "generation: {draft: input}\n"),
+            "r.yaml:5:21: drafted decoding is not built yet (key generation.draft = input); use none");
+  EXPECT_THAT(error_of(std::string(kMinimal) + "study: {generation.draft: [none, input]}\n"),
+              StartsWith("r.yaml:5:34: drafted decoding"));
 }
 
 }  // namespace
