@@ -1,6 +1,7 @@
 // The contract over NCCL, on GPUs. Without one everything here is skipped, by the one reason that CTest looks for.
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -12,9 +13,9 @@
 
 #include "distributed/device_mesh.h"
 #include "distributed/gpu_placement.h"
-#include "distributed/gradient_reducer.h"
 #include "distributed/nccl_communicator.h"
 #include "distributed/parallel_regions.h"
+#include "distributed/parameter_buckets.h"
 #include "tests/distributed/communicator_contract.h"
 #include "tests/support/mpi_test.h"
 
@@ -76,18 +77,41 @@ TEST_F(NcclCommunicatorTest, RegionsCommunicateInBackward) {
   EXPECT_TRUE(at::equal(x.grad().cpu(), at::full({2}, sum))) << x.grad();
 }
 
-TEST_F(NcclCommunicatorTest, MeshAndReducerOnGpus) {
+TEST_F(NcclCommunicatorTest, MeshOnGpus) {
   DeviceMesh mesh(world(), world().size(), 1, *gpu());
   EXPECT_EQ(mesh.device(), *gpu());
-  const at::Tensor parameter = at::zeros({5}, at::TensorOptions(*gpu()).dtype(at::kBFloat16)).requires_grad_(true);
-  parameter.mutable_grad() = at::full({5}, 0.5, parameter.options().requires_grad(false));
-  GradientReducer({parameter}, mesh.axis(MeshAxis::data)).reduce();
-  EXPECT_TRUE(
-      at::equal(parameter.grad().cpu().to(at::kFloat), at::full({5}, 0.5f * static_cast<float>(world().size()))));
   EXPECT_EQ(mesh.axis(MeshAxis::tensor).size(), 1);
   at::Tensor alone = at::ones({2}, at::TensorOptions(*gpu()));
   mesh.axis(MeshAxis::tensor).all_reduce(alone, ReduceOp::sum);
   EXPECT_TRUE(at::equal(alone.cpu(), at::ones({2})));
+}
+
+TEST_F(NcclCommunicatorTest, BucketsReducedAndGatheredBesideTheComputation) {
+  DeviceMesh mesh(world(), world().size(), 1, *gpu());
+  const at::TensorOptions options = at::TensorOptions(*gpu()).dtype(at::kBFloat16);
+  for (const bool overlap : {false, true}) {
+    std::vector<BucketedParameter> parameters;
+    for (int i = 0; i < 6; ++i) parameters.push_back({at::zeros({1 << 18}, options).requires_grad_(true)});
+    ParameterBuckets buckets(parameters, mesh.axis(MeshAxis::data),
+                             {.shard = true, .bucket_bytes = 1 << 20, .overlap = overlap});
+    for (int step = 1; step <= 3; ++step) {
+      buckets.await(0, parameters.size());
+      at::Tensor loss = at::zeros({}, options.dtype(at::kFloat));
+      for (const BucketedParameter& p : parameters) loss = loss + p.value.to(at::kFloat).sum() * 0.5F;
+      // All values are equal, and each step takes 0.5 times the number of ranks from them.
+      const float value = -0.5F * static_cast<float>((step - 1) * world().size());
+      EXPECT_EQ(loss.item<float>(), 0.5F * value * static_cast<float>(6 << 18)) << "overlap " << overlap;
+      buckets.zero_gradients();
+      buckets.expect_last_backward();
+      loss.backward();
+      buckets.reduce();
+      {
+        const at::NoGradGuard no_grad;
+        for (const ParameterBuckets::Part& part : buckets.parts()) part.value.sub_(part.gradient);
+      }
+      buckets.gather();
+    }
+  }
 }
 
 TEST_F(NcclCommunicatorTest, APeerThatDoesNotComeEndsTheGroup) {

@@ -51,7 +51,8 @@ std::string dump(const Recipe& r) {
                       t.evaluate_every.steps, t.keep_best);
   text += fmt::format("{} {} {}\n", r.generation.options.max_new_tokens, r.generation.options.batch_tokens,
                       r.generation.write_predictions);
-  text += fmt::format("{} {} {} ", r.parallel.data, r.parallel.tensor, r.parallel.transport);
+  text += fmt::format("{} {} {} {} {} ", r.parallel.data, r.parallel.tensor, r.parallel.zero, r.parallel.transport,
+                      r.parallel.deterministic);
   text += fmt::format("{} {}\n", r.export_as, r.gpu_hour_price_usd);
   text += fmt::format("{} {} {}\n", fmt::join(r.evaluation.splits, ","), r.evaluation.bootstrap, r.evaluation.baseline);
   return text;
@@ -111,7 +112,7 @@ training:
   evaluate_every: 20
   keep_best: loss
 generation: {max_new_tokens: 64, batch_tokens: 1000, write_predictions: true}
-parallel: {data: 2, tensor: 3, transport: mpi}
+parallel: {data: 2, tensor: 3, zero: 0, transport: mpi, deterministic: true}
 export: hf
 telemetry: {gpu_hour_price_usd: 0.0}
 evaluation: {splits: [validation, test], bootstrap: 10, baseline: none}
@@ -142,7 +143,7 @@ study: {seed: [1, 2]}
             "0 1 0\n"
             "512 true 2 20 loss\n"
             "64 1000 true\n"
-            "2 3 hf 0\n"
+            "2 3 0 mpi true hf 0\n"
             "validation,test 10 none\n");
 }
 
