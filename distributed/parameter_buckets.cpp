@@ -128,14 +128,10 @@ void ParameterBuckets::lay_out(Bucket& bucket, const std::vector<BucketedParamet
     parameter.set_data(place(bucket.values));
     parameter.mutable_grad() = place(bucket.gradients);
   }
-  Part part{bucket.values, bucket.gradients, bucket.kind};
-  if (sharded()) {
-    const std::int64_t part_size = size / group_.size();
-    // Of its own memory: a part and the whole that it is gathered into do not overlap.
-    part.value = bucket.values.narrow(0, group_.rank() * part_size, part_size).clone();
-    part.gradient = at::zeros_like(part.value);
-  }
-  parts_.push_back(std::move(part));
+  const std::int64_t part_size = sharded() ? size / group_.size() : size;
+  const std::int64_t part_begin = sharded() ? group_.rank() * part_size : 0;
+  parts_.push_back(
+      {bucket.values.narrow(0, part_begin, part_size), bucket.gradients.narrow(0, part_begin, part_size), bucket.kind});
 }
 
 void ParameterBuckets::zero_gradients() {
@@ -179,7 +175,11 @@ void ParameterBuckets::reduce_until(std::size_t end) {
     if (group_.size() == 1) continue;
     at::Tensor& all = buckets_[num_reduced_].gradients;
     if (sharded()) {
-      group_.reduce_scatter(parts_[num_reduced_].gradient, all);
+      // A collective's two tensors do not overlap.
+      at::Tensor sum = at::empty_like(parts_[num_reduced_].gradient);
+      group_.reduce_scatter(sum, all);
+      at::Tensor gradient = parts_[num_reduced_].gradient;
+      gradient.copy_(sum);
     } else {
       group_.all_reduce(all, ReduceOp::sum);
     }
@@ -196,7 +196,7 @@ void ParameterBuckets::gather() {
   }
   // The first parameters, which the next forward pass needs first, stand in the last buckets.
   for (std::size_t i = buckets_.size(); i-- > 0;) {
-    group_.all_gather(buckets_[i].values, parts_[i].value);
+    group_.all_gather(buckets_[i].values, parts_[i].value.clone());
     if (side_) buckets_[i].gathered.emplace(side_->now_of(side_->stream));
   }
 }

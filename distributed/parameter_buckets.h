@@ -38,7 +38,7 @@ struct BucketedParameter {
 /// every part's value by its gradient, gather(). Collective over the group, with the same parameters on every rank.
 class ParameterBuckets {
  public:
-  /// What this rank updates of one bucket: flat, contiguous tensors [n] of one dtype.
+  /// What this rank updates of one bucket: flat, contiguous tensors [n] of one dtype, views of the bucket.
   struct Part {
     at::Tensor value;
     at::Tensor gradient;  ///< after reduce(): the sum over the group
