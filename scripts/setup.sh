@@ -231,8 +231,9 @@ report_while() {
   done
 }
 
-# build TARGET...
+# build TARGET...; not in a bundle, which has its programs
 build() {
+  [ -e CMakeLists.txt ] || return 0
   local jobs log=$BUILD_DIR/build.log
   jobs=$(num_jobs)
   step "build in $BUILD_DIR, $jobs at a time"
@@ -251,6 +252,9 @@ build() {
     fi
   fi
 }
+
+# The commit that this is, where git knows one
+commit_of_checkout() { git describe --always --dirty 2>/dev/null || echo unknown; }
 
 # The quick start's model as a Hugging Face directory, by the trainer that was built. Returns 1 without the GGUF file.
 import_model() {

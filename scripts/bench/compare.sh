@@ -24,7 +24,9 @@ overrides=("$@")
 
 install_bench_peers() {
   step "TRL"
-  if ! cmp -s scripts/bench/peer.txt .deps/bench/installed; then
+  if "$ENTUNE_PYTHON" -c 'import sys, importlib.util as u; sys.exit(u.find_spec("trl") is None)'; then
+    note "taken from ENTUNE_PYTHON"
+  elif ! cmp -s scripts/bench/peer.txt .deps/bench/installed; then
     note "installing scripts/bench/peer.txt into .deps/bench"
     rm -rf .deps/bench .deps/bench.part
     run_logged .deps/log/bench.log python3 -m pip --disable-pip-version-check install --no-compile --no-deps --target .deps/bench.part \
