@@ -28,9 +28,10 @@ struct LayoutCase {
   int tensor = 1;
   bool full = false;  ///< full fine-tuning instead of LoRA
   bool prefix_sharing = true;
-  bool checkpointing = false;
-  bool zero = true;      ///< optimizer states sharded over the data axis
-  bool overlap = false;  ///< gradients reduced during the backward pass
+  ActivationCheckpointing checkpointing = ActivationCheckpointing::none;
+  bool sequence = false;  ///< the residual stream cut by rows over the tensor axis
+  bool zero = true;       ///< optimizer states sharded over the data axis
+  bool overlap = false;   ///< gradients reduced during the backward pass
 };
 
 /// Samples of random tokens behind one prompt, always the same.

@@ -1,5 +1,5 @@
-// Ten training steps of each family against PyTorch, transformers and PEFT on the same samples (make_ten_steps.py describes
-// the files).
+// Ten training steps of each family against PyTorch, transformers and PEFT on the same samples (make_ten_steps.py
+// describes the files).
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -32,7 +32,8 @@ constexpr Way kWays[] = {{false, 1, 1}, {true, 1, 1}, {true, 1, 2}, {true, 1, 4}
 class TenSteps : public testing::TestWithParam<std::string> {
  protected:
   TenSteps()
-      : golden_(test::golden_folder(ENTUNE_SOURCE_DIR, "loop") / (GetParam() + ".safetensors")), first_(model() / "golden.safetensors") {
+      : golden_(test::golden_folder(ENTUNE_SOURCE_DIR, "loop") / (GetParam() + ".safetensors")),
+        first_(model() / "golden.safetensors") {
     const at::Tensor starts = test::read_tensor(golden_, "answer_start").to(at::kLong);
     for (std::int64_t i = 0; i < kSamples; ++i) {
       const at::Tensor ids = test::read_tensor(golden_, "ids." + std::to_string(i)).to(at::kInt);
@@ -80,7 +81,8 @@ class TenSteps : public testing::TestWithParam<std::string> {
     ASSERT_EQ(trainer.total_steps(), kSteps);
 
     const std::string prefix = full ? "full." : "lora.";
-    const at::Tensor losses = test::read_tensor(golden_, prefix + "loss"), norms = test::read_tensor(golden_, prefix + "norm"),
+    const at::Tensor losses = test::read_tensor(golden_, prefix + "loss"),
+                     norms = test::read_tensor(golden_, prefix + "norm"),
                      rates = test::read_tensor(golden_, prefix + "rate");
     for (std::int64_t step = 0; step < kSteps; ++step) {
       const StepRecord record = trainer.run_step();
