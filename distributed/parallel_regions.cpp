@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "distributed/sharding.h"
+
 namespace entune {
 namespace {
 
@@ -41,6 +43,23 @@ at::Tensor slice(const at::Tensor& whole, std::int64_t dim, Communicator& group)
   return whole.narrow(dim, group.rank() * part, part).contiguous();
 }
 
+/// The parts of all ranks along the first dimension, without what stands beyond `num_rows`.
+at::Tensor gather_rows(const at::Tensor& part, std::int64_t num_rows, Communicator& group) {
+  return gather(part, 0, group).narrow(0, 0, num_rows);
+}
+
+/// This rank's part of the sum along the first dimension, which zero rows fill up to a length that the ranks divide.
+at::Tensor reduce_scatter_rows(const at::Tensor& x, Communicator& group) {
+  const std::int64_t num_rows = x.size(0), part_rows = Shard{0, group.rank(), group.size()}.part(num_rows);
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  shape[0] = part_rows * group.size() - num_rows;
+  const at::Tensor whole = shape[0] == 0 ? x.contiguous() : at::cat({x, at::zeros(shape, x.options())});
+  shape[0] = part_rows;
+  at::Tensor part = at::empty(shape, x.options());
+  group.reduce_scatter(part, whole);
+  return part;
+}
+
 struct CopyToRegion : Function<CopyToRegion> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Communicator* group) {
     save_group(context, group);
@@ -68,18 +87,23 @@ struct GatherFromRegion : Function<GatherFromRegion> {
 };
 
 struct GatherToRegion : Function<GatherToRegion> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Communicator* group) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, std::int64_t num_rows, Communicator* group) {
     save_group(context, group);
-    return gather(x, 0, *group);
+    return gather_rows(x, num_rows, *group);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    Communicator& group = saved_group(context);
-    const at::Tensor whole = gradients[0].contiguous();
-    std::vector<std::int64_t> shape = whole.sizes().vec();
-    shape[0] /= group.size();
-    at::Tensor part = at::empty(shape, whole.options());
-    group.reduce_scatter(part, whole);
-    return {part, at::Tensor()};
+    return {reduce_scatter_rows(gradients[0], saved_group(context)), at::Tensor(), at::Tensor()};
+  }
+};
+
+struct ReduceScatterFromRegion : Function<ReduceScatterFromRegion> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, Communicator* group) {
+    save_group(context, group);
+    context->saved_data["num_rows"] = x.size(0);
+    return reduce_scatter_rows(x, *group);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    return {gather_rows(gradients[0], context->saved_data["num_rows"].toInt(), saved_group(context)), at::Tensor()};
   }
 };
 
@@ -108,8 +132,12 @@ at::Tensor gather_from_region(const at::Tensor& x, std::int64_t dim, Communicato
   return group.size() == 1 ? x : GatherFromRegion::apply(x, dim, &group);
 }
 
-at::Tensor gather_to_region(const at::Tensor& x, Communicator& group) {
-  return group.size() == 1 ? x : GatherToRegion::apply(x, &group);
+at::Tensor gather_to_region(const at::Tensor& x, Communicator& group, std::optional<std::int64_t> num_rows) {
+  return group.size() == 1 ? x : GatherToRegion::apply(x, num_rows.value_or(x.size(0) * group.size()), &group);
+}
+
+at::Tensor reduce_scatter_from_region(const at::Tensor& x, Communicator& group) {
+  return group.size() == 1 ? x : ReduceScatterFromRegion::apply(x, &group);
 }
 
 at::Tensor scatter_to_region(const at::Tensor& x, std::int64_t dim, Communicator& group) {

@@ -91,6 +91,49 @@ TEST_P(ParallelRegions, GatherToRegionSumsWhatEveryRankDoesWithTheWhole) {
   });
 }
 
+/// This rank's part of rows that zero rows fill up to a number that the ranks divide.
+at::Tensor padded_part(const at::Tensor& rows, const Communicator& group) {
+  const std::int64_t padding = (group.size() - rows.size(0) % group.size()) % group.size();
+  return part(at::cat({rows, at::zeros({padding, rows.size(1)}, rows.options())}), 0, group);
+}
+
+TEST_P(ParallelRegions, CutRowsEqualDense) {
+  // y = tanh(x W1) W2 as above, but x and y are cut by rows: 8 of them divide, the other numbers do not.
+  const at::Tensor w1 = random({8, 12}, 2), w2 = random({12, 5}, 3);
+  for (const std::int64_t num_rows : {8, 7, 5, 1}) {
+    SCOPED_TRACE(num_rows);
+    const at::Tensor x = random({num_rows, 8}, 1), weight = random({num_rows, 5}, 4);
+    const at::Tensor dense_x = leaf(x), dense_w1 = leaf(w1), dense_w2 = leaf(w2);
+    const at::Tensor dense = at::matmul(at::tanh(at::matmul(dense_x, dense_w1)), dense_w2);
+    (dense * weight).sum().backward();
+
+    spawn_ranks(GetParam(), [&](Communicator& group) {
+      const at::Tensor my_x = leaf(padded_part(x, group)), my_w1 = leaf(part(w1, 1, group)),
+                       my_w2 = leaf(part(w2, 0, group));
+      const at::Tensor whole = gather_to_region(my_x, group, num_rows);
+      expect_close(whole, x, "gathered");
+      const at::Tensor y = reduce_scatter_from_region(at::matmul(at::tanh(at::matmul(whole, my_w1)), my_w2), group);
+      expect_close(y, padded_part(dense, group), "output");
+      (y * padded_part(weight, group)).sum().backward();
+      expect_close(my_x.grad(), padded_part(dense_x.grad(), group), "gradient of x");
+      expect_close(my_w1.grad(), part(dense_w1.grad(), 1, group), "gradient of W1");
+      expect_close(my_w2.grad(), part(dense_w2.grad(), 0, group), "gradient of W2");
+    });
+  }
+}
+
+TEST_P(ParallelRegions, WhatStandsInPaddingRowsChangesNothing) {
+  spawn_ranks(GetParam(), [&](Communicator& group) {
+    const at::Tensor partial = leaf(at::ones({5, 2}, at::kDouble));
+    const at::Tensor mine = reduce_scatter_from_region(partial, group) + 1.0;  // padding rows too
+    const at::Tensor whole = gather_to_region(mine, group, 5);
+    expect_close(whole, at::full({5, 2}, group.size() + 1.0, at::kDouble), "rows");
+    // Each rank takes the sum over the whole, and one over its own rows.
+    (whole.sum() + mine.sum() * 3.0).backward();
+    expect_close(partial.grad(), at::full({5, 2}, group.size() + 3.0, at::kDouble), "gradient");
+  });
+}
+
 TEST_P(ParallelRegions, BackwardLeavesTheIncomingGradientAlone) {
   // The two uses of y share one incoming gradient; a sum in place would corrupt the second.
   spawn_ranks(GetParam(), [&](Communicator& group) {
@@ -118,6 +161,8 @@ TEST(ParallelRegionsOfOne, AreFree) {
   EXPECT_TRUE(reduce_from_region(x, *self).is_same(x));
   EXPECT_TRUE(gather_from_region(x, 0, *self).is_same(x));
   EXPECT_TRUE(gather_to_region(x, *self).is_same(x));
+  EXPECT_TRUE(gather_to_region(x, *self, 4).is_same(x));
+  EXPECT_TRUE(reduce_scatter_from_region(x, *self).is_same(x));
   EXPECT_TRUE(scatter_to_region(x, 1, *self).is_same(x));
 }
 

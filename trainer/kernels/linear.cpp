@@ -178,14 +178,15 @@ at::Tensor project_backward(const variable_list& grad_outputs, const at::Tensor&
 class Project : public torch::autograd::Function<Project> {
  public:
   static variable_list forward(AutogradContext* ctx, const std::vector<AdapterConstants>& constants,
-                               const at::Tensor& x, at::TensorList tensors) {
+                               const PartialInput& partial, const at::Tensor& x, at::TensorList tensors) {
     const variable_list list = tensors.vec();
-    auto [outputs, down] = project_forward(x, list, constants);
+    auto [outputs, down] = project_forward(partial.whole ? partial.whole(x) : x, list, constants);
     variable_list saved = {x, down};
     saved.insert(saved.end(), list.begin(), list.end());
     ctx->save_for_backward(saved);
     ctx->set_materialize_grads(false);
     keep_value(ctx, "constants", constants);
+    keep_value(ctx, "partial", partial);
     return outputs;
   }
 
@@ -193,12 +194,19 @@ class Project : public torch::autograd::Function<Project> {
     const variable_list saved = ctx->get_saved_variables();
     const auto& constants = kept_value<std::vector<AdapterConstants>>(ctx, "constants");
     const variable_list tensors(saved.begin() + 2, saved.end());
+    const auto& partial = kept_value<PartialInput>(ctx, "partial");
     std::vector<bool> needs_weight;
-    for (std::size_t i = 0; i < constants.size(); ++i) needs_weight.push_back(ctx->needs_input_grad(1 + kTensors * i + kWeight));
+    bool reads_x = false;
+    for (std::size_t i = 0; i < constants.size(); ++i) {
+      needs_weight.push_back(ctx->needs_input_grad(1 + kTensors * i + kWeight));
+      reads_x = reads_x || needs_weight[i] || present(tensors[kTensors * i + kA]);
+    }
+    const at::Tensor x = partial.whole && reads_x ? partial.whole(saved[0]) : saved[0];
     variable_list grads(tensors.size());
-    const at::Tensor dx = project_backward(grad_outputs, saved[0], saved[1], tensors, constants,
-                                           ctx->needs_input_grad(0), needs_weight, grads);
-    grads.insert(grads.begin(), {at::Tensor(), dx});
+    at::Tensor dx =
+        project_backward(grad_outputs, x, saved[1], tensors, constants, ctx->needs_input_grad(0), needs_weight, grads);
+    if (partial.part_of_sum && dx.defined()) dx = partial.part_of_sum(dx);
+    grads.insert(grads.begin(), {at::Tensor(), at::Tensor(), dx});
     return grads;
   }
 };
@@ -236,10 +244,11 @@ class SwigluProject : public torch::autograd::Function<SwigluProject> {
 
 }  // namespace
 
-std::vector<at::Tensor> project(const at::Tensor& x, const std::vector<Projection>& projections) {
+std::vector<at::Tensor> project(const at::Tensor& x, const std::vector<Projection>& projections,
+                                const PartialInput& partial) {
   std::vector<AdapterConstants> constants;
   const variable_list tensors = tensors_of(projections, constants);
-  return Project::apply(constants, x, at::TensorList(tensors));
+  return Project::apply(constants, partial, x, at::TensorList(tensors));
 }
 
 at::Tensor swiglu_project(const at::Tensor& gate, const at::Tensor& up, const Projection& projection) {

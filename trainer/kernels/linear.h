@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace entune {
@@ -25,9 +26,16 @@ struct Projection {
   AdapterDropout dropout;
 };
 
+/// For an x of which a part is handed in: only the part is kept, and the backward makes x of it again.
+struct PartialInput {
+  std::function<at::Tensor(const at::Tensor&)> whole;        ///< x of the part; null: what is handed in is x
+  std::function<at::Tensor(const at::Tensor&)> part_of_sum;  ///< the part's gradient, of that of x
+};
+
 /// Several projections of one x [T, in]: their outputs [T, out_i]. Their gradients of x are added up in one buffer.
-/// Differentiable in x, W, b, A and B; what needs no gradient is not computed. Keeps x and x A^T.
-std::vector<at::Tensor> project(const at::Tensor& x, const std::vector<Projection>& projections);
+/// Differentiable in x, W, b, A and B; what needs no gradient is not computed. Keeps x (or its part) and x A^T.
+std::vector<at::Tensor> project(const at::Tensor& x, const std::vector<Projection>& projections,
+                                const PartialInput& partial = {});
 
 /// project(silu(gate) * up): keeps gate and up, and builds their product again in the backward. gate, up [T, in] -> [T,
 /// out].

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "distributed/parallel_regions.h"
 #include "trainer/layers/seeded_values.h"
 
 namespace entune {
@@ -69,20 +68,23 @@ Projection ParallelLinear::projection(std::optional<std::uint64_t> dropout_seed)
 }
 
 std::vector<at::Tensor> column_parallel(const at::Tensor& x, const std::vector<const ParallelLinear*>& layers,
-                                        Communicator& group, std::optional<std::uint64_t> dropout_seed) {
+                                        const ResidualRows& stream, std::optional<std::uint64_t> dropout_seed) {
   std::vector<Projection> projections;
   for (const ParallelLinear* layer : layers) projections.push_back(layer->projection(dropout_seed));
-  return project(copy_to_region(x, group), projections);
+  if (!stream.cut_rows) return project(stream.enter(x), projections);
+  return project(x, projections,
+                 {.whole = [stream](const at::Tensor& part) { return stream.enter(part); },
+                  .part_of_sum = [stream](const at::Tensor& gradient) { return stream.leave(gradient); }});
 }
 
-at::Tensor row_parallel(const at::Tensor& x, const ParallelLinear& layer, Communicator& group,
+at::Tensor row_parallel(const at::Tensor& x, const ParallelLinear& layer, const ResidualRows& stream,
                         std::optional<std::uint64_t> dropout_seed) {
-  return reduce_from_region(project(x, {layer.projection(dropout_seed)})[0], group);
+  return stream.leave(project(x, {layer.projection(dropout_seed)})[0]);
 }
 
 at::Tensor row_parallel_swiglu(const at::Tensor& gate, const at::Tensor& up, const ParallelLinear& layer,
-                               Communicator& group, std::optional<std::uint64_t> dropout_seed) {
-  return reduce_from_region(swiglu_project(gate, up, layer.projection(dropout_seed)), group);
+                               const ResidualRows& stream, std::optional<std::uint64_t> dropout_seed) {
+  return stream.leave(swiglu_project(gate, up, layer.projection(dropout_seed)));
 }
 
 }  // namespace entune

@@ -10,6 +10,7 @@
 #include "distributed/communicator.h"
 #include "trainer/kernels/linear.h"
 #include "trainer/layers/parameter.h"
+#include "trainer/layers/residual_rows.h"
 
 namespace entune {
 
@@ -30,10 +31,10 @@ struct LinearOptions {
 /// Base weight W [out, in], bias [out] and adapter A [r, in], B [out, r] of one linear layer, as one rank of a
 /// tensor-parallel group holds them:
 ///
-///   column-parallel (`column`): rows of W, of the bias and of B are cut, A is whole. Input replicated, output cut. dA is a partial
-///   sum. row-parallel (`row`): columns of W and of A are cut, B is whole. Input cut; the output is a partial sum, to
-///   which the adapter's part is
-///     added before the one all-reduce. dB is a partial sum.
+///   column-parallel (`column`): rows of W, of the bias and of B are cut, A is whole. Every rank has all of the input,
+///     the output is cut. dA is a partial sum.
+///   row-parallel (`row`): columns of W and of A are cut, B is whole. Input cut; the output is a partial sum, to which
+///     the adapter's part is added before the one reduction. dB is a partial sum.
 ///
 /// So an adapter costs no collective of its own in a step: the partial gradients (Parameter::partial_gradient) are
 /// summed once before the update.
@@ -54,15 +55,16 @@ class ParallelLinear {
   std::uint64_t name_hash_ = 0;
 };
 
-/// x [T, in], replicated -> the layers' outputs, cut: x enters the region once, and its gradient is all-reduced once
-/// for all of them.
+/// x [T, in] as the residual stream is held -> the layers' outputs, all rows, cut: x enters the region once, and its
+/// gradient is reduced once for all of them. Where the rows are cut, only this rank's are kept for the backward, which
+/// gathers them again.
 std::vector<at::Tensor> column_parallel(const at::Tensor& x, const std::vector<const ParallelLinear*>& layers,
-                                        Communicator& group, std::optional<std::uint64_t> dropout_seed);
-/// x [T, in part] -> [T, out], replicated.
-at::Tensor row_parallel(const at::Tensor& x, const ParallelLinear& layer, Communicator& group,
+                                        const ResidualRows& stream, std::optional<std::uint64_t> dropout_seed);
+/// x [T, in part] -> [T, out] as the residual stream is held.
+at::Tensor row_parallel(const at::Tensor& x, const ParallelLinear& layer, const ResidualRows& stream,
                         std::optional<std::uint64_t> dropout_seed);
 /// row_parallel(silu(gate) * up).
 at::Tensor row_parallel_swiglu(const at::Tensor& gate, const at::Tensor& up, const ParallelLinear& layer,
-                               Communicator& group, std::optional<std::uint64_t> dropout_seed);
+                               const ResidualRows& stream, std::optional<std::uint64_t> dropout_seed);
 
 }  // namespace entune

@@ -20,7 +20,7 @@ struct Parameter {
   bool is_adapter = false;
   /// Replicated over the tensor axis, but each rank computes only a part of its gradient: summed over the axis once a
   /// step (LoRA's A before a column-parallel layer, its B after a row-parallel one, the norms of q's and k's heads; the
-  /// norms inside no region need none).
+  /// norms of the residual stream where its rows are cut).
   bool partial_gradient = false;
 };
 

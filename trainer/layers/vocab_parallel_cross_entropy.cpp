@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "distributed/parallel_regions.h"
 #include "trainer/kernels/cross_entropy.h"
 #include "trainer/layers/vocab_parallel.h"
 
@@ -106,9 +105,9 @@ class CrossEntropy : public torch::autograd::Function<CrossEntropy> {
 
 at::Tensor vocab_parallel_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                         const at::Tensor& weights, std::int64_t vocab_size, const Shard& shard,
-                                        Communicator& group) {
-  const Vocabulary vocabulary{shard.begin(vocab_size), shard.end(vocab_size), &group};
-  const at::Tensor inside = copy_to_region(hidden, group);
+                                        const ResidualRows& stream) {
+  const Vocabulary vocabulary{shard.begin(vocab_size), shard.end(vocab_size), &stream.group};
+  const at::Tensor inside = stream.enter(hidden);
   const bool recording = at::GradMode::is_enabled();
   return CrossEntropy::apply(vocabulary, recording && inside.requires_grad(), recording && weight.requires_grad(),
                              inside, weight, targets, weights);

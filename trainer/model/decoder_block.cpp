@@ -7,6 +7,7 @@
 
 #include "distributed/parallel_regions.h"
 #include "trainer/kernels/rms_norm.h"
+#include "trainer/model/activation_checkpoint.h"
 
 namespace entune {
 namespace {
@@ -36,23 +37,23 @@ LinearOptions attention_input(const LlamaConfig& config, const ModelOptions& opt
   return result;
 }
 
-/// A norm over each head, the same for all of them: whole on every rank, which sees its own heads alone.
+/// A norm over each head, the same for all of them.
 std::optional<Parameter> make_head_norm(const LlamaConfig& config, const ModelOptions& options, std::int64_t block,
                                         const std::string& name, const Communicator& group) {
   if (!config.qk_norm) return std::nullopt;
-  Parameter norm = make_norm(fmt::format("model.layers.{}.self_attn.{}.weight", block, name), config.head_dim, options);
-  norm.partial_gradient = group.size() > 1;
-  return norm;
+  return make_norm(fmt::format("model.layers.{}.self_attn.{}.weight", block, name), config.head_dim, options,
+                   group.size() > 1);
 }
 
 }  // namespace
 
-Parameter make_norm(const std::string& name, std::int64_t size, const ModelOptions& options) {
+Parameter make_norm(const std::string& name, std::int64_t size, const ModelOptions& options, bool normalizes_part) {
   Parameter parameter;
   parameter.name = name;
   parameter.value = at::empty({size}, at::TensorOptions(options.dtype).device(options.device))
                         .set_requires_grad(options.train_base);
   parameter.full_shape = {size};
+  parameter.partial_gradient = normalizes_part;
   return parameter;
 }
 
@@ -67,9 +68,10 @@ DecoderBlock::DecoderBlock(const LlamaConfig& c, const ModelOptions& options, st
       eps_(c.rms_norm_eps),
       head_dim_(c.head_dim),
       sliding_window_(c.sliding_window),
-      input_norm_(make_norm(fmt::format("model.layers.{}.input_layernorm.weight", index), c.hidden_size, options)),
-      attention_norm_(
-          make_norm(fmt::format("model.layers.{}.post_attention_layernorm.weight", index), c.hidden_size, options)),
+      input_norm_(make_norm(fmt::format("model.layers.{}.input_layernorm.weight", index), c.hidden_size, options,
+                            options.cuts_rows(tensor_axis))),
+      attention_norm_(make_norm(fmt::format("model.layers.{}.post_attention_layernorm.weight", index), c.hidden_size,
+                                options, options.cuts_rows(tensor_axis))),
       q_norm_(make_head_norm(c, options, index, "q_norm", tensor_axis)),
       k_norm_(make_head_norm(c, options, index, "k_norm", tensor_axis)),
       q_proj_(attention_input(c, options, index, "q_proj", c.num_heads), ParallelLinear::Cut::column, tensor_axis),
@@ -94,12 +96,11 @@ void DecoderBlock::collect(std::vector<Parameter>& parameters) const {
   for (const ParallelLinear* layer : {&gate_proj_, &up_proj_, &down_proj_}) layer->collect(parameters);
 }
 
-DecoderBlock::Heads DecoderBlock::heads(at::Tensor& x, const Residual& input,
-                                        std::optional<std::uint64_t> dropout_seed) const {
+DecoderBlock::Heads DecoderBlock::heads(at::Tensor& x, const Residual& input, const BatchContext& batch) const {
   at::Tensor normed;
   std::tie(x, normed) = normalize(input, input_norm_.value, eps_);
   const std::vector<at::Tensor> projected =
-      column_parallel(normed, {&q_proj_, &k_proj_, &v_proj_}, group_, dropout_seed);
+      column_parallel(normed, {&q_proj_, &k_proj_, &v_proj_}, {group_, batch.cut_rows}, batch.dropout_seed);
   const auto split = [&](const at::Tensor& t, const std::optional<Parameter>& norm) {
     const at::Tensor heads = t.view({t.size(0), -1, head_dim_});
     return norm ? rms_norm(heads, norm->value, eps_) : heads;
@@ -108,21 +109,35 @@ DecoderBlock::Heads DecoderBlock::heads(at::Tensor& x, const Residual& input,
 }
 
 Residual DecoderBlock::finish(at::Tensor x, at::Tensor attended, const at::Tensor& rows,
-                              std::optional<std::uint64_t> dropout_seed) const {
+                              const BatchContext& batch) const {
   attended = attended.flatten(1);
+  const ResidualRows before{group_, batch.cut_rows};
+  const ResidualRows stream = rows.defined() ? before.with_rows(rows.size(0)) : before;
   if (rows.defined()) {
     attended = attended.index_select(0, rows);
-    x = x.index_select(0, rows);
+    x = before.index_select(x, rows);
   }
-  const at::Tensor branch = row_parallel(attended, o_proj_, group_, dropout_seed);
-  const auto [sum, normed] = normalize({x, branch}, attention_norm_.value, eps_);
-  const std::vector<at::Tensor> projected = column_parallel(normed, {&gate_proj_, &up_proj_}, group_, dropout_seed);
-  return {sum, row_parallel_swiglu(projected[0], projected[1], down_proj_, group_, dropout_seed)};
+  const at::Tensor branch = row_parallel(attended, o_proj_, stream, batch.dropout_seed);
+  if (!batch.checkpoint_mlp) {
+    const auto [sum, normed] = normalize({x, branch}, attention_norm_.value, eps_);
+    return {sum, mlp(normed, stream, batch.dropout_seed)};
+  }
+  const auto normalized_mlp = [this, stream, seed = batch.dropout_seed](const at::Tensor& sum) {
+    return mlp(normalize({sum, {}}, attention_norm_.value, eps_).second, stream, seed);
+  };
+  const at::Tensor sum = x.add(branch);
+  return {sum, activation_checkpoint(normalized_mlp, sum)};
+}
+
+at::Tensor DecoderBlock::mlp(const at::Tensor& normed, const ResidualRows& stream,
+                             std::optional<std::uint64_t> dropout_seed) const {
+  const std::vector<at::Tensor> projected = column_parallel(normed, {&gate_proj_, &up_proj_}, stream, dropout_seed);
+  return row_parallel_swiglu(projected[0], projected[1], down_proj_, stream, dropout_seed);
 }
 
 Residual DecoderBlock::forward(const Residual& input, const BatchContext& batch, const at::Tensor& rows) const {
   at::Tensor x;
-  Heads h = heads(x, input, batch.dropout_seed);
+  Heads h = heads(x, input, batch);
   if (batch.prefix_group != nullptr) {
     const std::int64_t here = batch.layout.prefix_rows, kv_heads = h.k.size(1);
     const at::Tensor mine = at::cat({h.k.narrow(0, 0, here), h.v.narrow(0, 0, here)}, 1);
@@ -131,29 +146,29 @@ Residual DecoderBlock::forward(const Residual& input, const BatchContext& batch,
     h.v = at::cat({prefix.narrow(1, kv_heads, kv_heads), h.v.narrow(0, here, h.v.size(0) - here)});
   }
   const at::Tensor attended = packed_attention(h.q, h.k, h.v, batch.rotary, batch.key_rotary, batch.layout);
-  return finish(x, attended, rows, batch.dropout_seed);
+  return finish(x, attended, rows, batch);
 }
 
 Residual DecoderBlock::prefill(const Residual& input, const BatchContext& batch, const at::Tensor& rows,
                                at::Tensor& keys, at::Tensor& values) const {
   at::Tensor x;
-  const Heads h = heads(x, input, std::nullopt);
+  const Heads h = heads(x, input, batch);
   const at::Tensor attended = packed_attention(h.q, h.k, h.v, batch.rotary, batch.key_rotary, batch.layout);
   keys = h.k;  // rotated in place by packed_attention
   values = h.v;
-  return finish(x, attended, rows, std::nullopt);
+  return finish(x, attended, rows, batch);
 }
 
 Residual DecoderBlock::decode(const Residual& input, const RotaryTables& rotary, const CachedKeys& cache) const {
   at::Tensor x;
-  Heads h = heads(x, input, std::nullopt);
+  Heads h = heads(x, input, {});
   rotate_(h.q, rotary, false);
   rotate_(h.k, rotary, false);
   const at::Tensor leaf = at::arange(h.k.size(0), cache.lengths.options());
   const at::Tensor slot = cache.lengths.sub(1);
   cache.keys.transpose(1, 2).index_put_({leaf, slot}, h.k);
   cache.values.transpose(1, 2).index_put_({leaf, slot}, h.v);
-  return finish(x, cached_attention(h.q, cache, sliding_window_), {}, std::nullopt);
+  return finish(x, cached_attention(h.q, cache, sliding_window_), {}, {});
 }
 
 }  // namespace entune

@@ -11,6 +11,7 @@
 #include "trainer/kernels/cached_attention.h"
 #include "trainer/kernels/packed_attention.h"
 #include "trainer/layers/parallel_linear.h"
+#include "trainer/layers/residual_rows.h"
 #include "trainer/model/decoder_model.h"
 
 namespace entune {
@@ -22,6 +23,8 @@ struct BatchContext {
   RotaryTables key_rotary;               ///< of the keys: the same, but for a prefix of which a part stands here
   Communicator* prefix_group = nullptr;  ///< ranks that hold the prefix's parts, in order; null: it stands here whole
   std::optional<std::uint64_t> dropout_seed;  ///< absent: no dropout
+  std::optional<std::int64_t> cut_rows;       ///< of ResidualRows
+  bool checkpoint_mlp = false;                ///< keep nothing of the part after attention but its input
 };
 
 /// The residual stream between blocks: x, and the last block's output, which the next norm adds to it (undefined:
@@ -51,10 +54,10 @@ class DecoderBlock {
   struct Heads {
     at::Tensor q, k, v;  ///< [T, H, D], [T, K, D]
   };
-  Heads heads(at::Tensor& x, const Residual& input, std::optional<std::uint64_t> dropout_seed) const;
+  Heads heads(at::Tensor& x, const Residual& input, const BatchContext& batch) const;
   /// The part after attention.
-  Residual finish(at::Tensor x, at::Tensor attended, const at::Tensor& rows,
-                  std::optional<std::uint64_t> dropout_seed) const;
+  Residual finish(at::Tensor x, at::Tensor attended, const at::Tensor& rows, const BatchContext& batch) const;
+  at::Tensor mlp(const at::Tensor& normed, const ResidualRows& stream, std::optional<std::uint64_t> dropout_seed) const;
 
   Communicator& group_;
   double eps_;
@@ -68,7 +71,8 @@ class DecoderBlock {
 /// rms_norm of a residual stream: adds the branch first. Returns {x + branch, norm}.
 std::pair<at::Tensor, at::Tensor> normalize(const Residual& residual, const at::Tensor& weight, double eps);
 
-/// The weight [size] of a norm. Replicated: what it normalizes is replicated too, so its gradient is whole on every rank.
-Parameter make_norm(const std::string& name, std::int64_t size, const ModelOptions& options);
+/// The weight [size] of a norm, whole on every rank. `normalizes_part`: a rank normalizes a part only of what there is
+/// (its heads, its rows of the residual stream), so its gradient is partial.
+Parameter make_norm(const std::string& name, std::int64_t size, const ModelOptions& options, bool normalizes_part);
 
 }  // namespace entune

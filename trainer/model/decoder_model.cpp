@@ -8,7 +8,7 @@
 
 #include "trainer/layers/seeded_values.h"
 #include "trainer/layers/vocab_parallel.h"
-#include "trainer/model/checkpointed_block.h"
+#include "trainer/model/activation_checkpoint.h"
 #include "trainer/model/decoder_block.h"
 
 namespace entune {
@@ -35,7 +35,7 @@ struct DecoderModel::Impl {
         options(o),
         group(axis),
         embedding(make_vocabulary("model.embed_tokens.weight", c, o, axis)),
-        norm(make_norm("model.norm.weight", c.hidden_size, o)) {
+        norm(make_norm("model.norm.weight", c.hidden_size, o, o.cuts_rows(axis))) {
     TORCH_CHECK(
         c.num_heads % axis.size() == 0 && c.num_kv_heads % axis.size() == 0 && c.intermediate_size % axis.size() == 0,
         "tensor axis of ", axis.size(), ": expected num_heads ", c.num_heads, ", num_kv_heads ", c.num_kv_heads,
@@ -57,8 +57,13 @@ struct DecoderModel::Impl {
 
   const Parameter& head_parameter() const { return config.tie_word_embeddings ? embedding : head; }
 
-  at::Tensor embed(const at::Tensor& ids) const {
-    return vocab_parallel_embedding(ids, embedding.value, config.vocab_size, embedding.shard, group);
+  at::Tensor embed(const at::Tensor& ids, std::optional<std::int64_t> cut_rows = {}) const {
+    return vocab_parallel_embedding(ids, embedding.value, config.vocab_size, embedding.shard, {group, cut_rows});
+  }
+
+  /// How training holds a residual stream of `num_rows` rows.
+  ResidualRows training_stream(std::int64_t num_rows) const {
+    return {group, options.cuts_rows(group) ? std::optional(num_rows) : std::nullopt};
   }
 
   at::Tensor on_device(const std::vector<std::int64_t>& values) const {
@@ -105,20 +110,30 @@ struct DecoderModel::Impl {
     return seed;
   }
 
-  /// Final hidden states, normalized, of these rows of the batch: [N, C].
+  /// Final hidden states, normalized, of these rows of the batch: [N, C] as training_stream(N) holds them.
   at::Tensor hidden(const PackedBatch& batch, const at::Tensor& rows, Communicator* prefix_group = nullptr) {
     const std::shared_ptr<BatchContext> context = this->context(batch, prefix_group);
     context->dropout_seed = dropout_seed(batch);
-    const bool checkpoint = options.checkpointing == ActivationCheckpointing::full && at::GradMode::is_enabled();
-    Residual residual{embed(on_device(batch.token_ids)), {}};
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const at::Tensor block_rows = i + 1 == blocks.size() ? rows : at::Tensor();
-      residual = checkpoint ? Residual{checkpointed_forward(blocks[i], residual.x, context, block_rows), {}}
-                            : blocks[i].forward(residual, *context, block_rows);
+    context->cut_rows = training_stream(batch.executed_tokens()).cut_rows;
+    const auto checkpointing = at::GradMode::is_enabled() ? options.checkpointing : ActivationCheckpointing::none;
+    context->checkpoint_mlp = checkpointing == ActivationCheckpointing::selective;
+    Residual residual{embed(on_device(batch.token_ids), context->cut_rows), {}};
+    for (const DecoderBlock& block : blocks) {
+      const at::Tensor block_rows = &block == &blocks.back() ? rows : at::Tensor();
+      if (checkpointing != ActivationCheckpointing::full) {
+        residual = block.forward(residual, *context, block_rows);
+        continue;
+      }
+      const auto forward = [&block, context, block_rows](const at::Tensor& x) {
+        const Residual output = block.forward({x, {}}, *context, block_rows);
+        return output.x.add(output.branch);
+      };
+      residual = {activation_checkpoint(forward, residual.x), {}};
     }
     return normalize(residual, norm.value, config.rms_norm_eps).second;
   }
 
+  /// Of whole rows.
   at::Tensor head_logits(const at::Tensor& hidden) const {
     const Parameter& p = head_parameter();
     return vocab_parallel_logits(hidden, p.value, config.vocab_size, p.shard, group);
@@ -182,12 +197,13 @@ at::Tensor DecoderModel::loss_sum(const PackedBatch& batch, Communicator* prefix
   const Parameter& head = impl_->head_parameter();
   const at::Tensor weights = at::tensor(batch.loss_weights, at::TensorOptions(at::kFloat)).to(impl_->options.device);
   return vocab_parallel_cross_entropy(hidden, head.value, impl_->on_device(batch.loss_targets), weights,
-                                      impl_->config.vocab_size, head.shard, impl_->group);
+                                      impl_->config.vocab_size, head.shard, impl_->training_stream(rows.size(0)));
 }
 
 at::Tensor DecoderModel::logits(const PackedBatch& batch, const std::vector<std::int64_t>& rows) {
   at::NoGradGuard no_grad;
-  return impl_->head_logits(impl_->hidden(batch, impl_->on_device(rows)));
+  const at::Tensor hidden = impl_->hidden(batch, impl_->on_device(rows));
+  return impl_->head_logits(impl_->training_stream(static_cast<std::int64_t>(rows.size())).enter(hidden));
 }
 
 at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_tokens, KvCache& cache) {

@@ -23,7 +23,12 @@ struct LoraOptions {
   std::vector<std::string> targets;  ///< of q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
 };
 
-enum class ActivationCheckpointing { none, full };
+/// Which activations the backward computes again instead of keeping them.
+enum class ActivationCheckpointing {
+  none,
+  selective,  ///< of each block's MLP half: norm, gate, up, product and down
+  full        ///< of whole blocks
+};
 
 struct ModelOptions {
   at::ScalarType dtype =
@@ -31,7 +36,10 @@ struct ModelOptions {
   std::optional<LoraOptions> lora;  ///< absent: no adapters
   bool train_base = false;          ///< full fine-tuning
   ActivationCheckpointing checkpointing = ActivationCheckpointing::none;
+  bool sequence_parallel = false;  ///< training cuts the residual stream by rows over the tensor axis (ResidualRows)
   at::Device device = at::kCPU;  ///< of parameters and activations; batches come from the CPU
+
+  bool cuts_rows(const Communicator& tensor_axis) const { return sequence_parallel && tensor_axis.size() > 1; }
 };
 
 /// Keys and values of a batch that is being decoded: the prefix's once, each leaf's in a row of its own.

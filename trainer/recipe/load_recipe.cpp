@@ -62,9 +62,10 @@ Recipe::Training read_training(const Reader& read) {
   training.global_batch = read.integer("training.global_batch");
   training.micro_batch_tokens = read.integer("training.micro_batch_tokens");
   training.prefix_sharing = read.boolean("training.prefix_sharing");
-  training.activation_checkpointing = read.text("training.activation_checkpointing") == "full"
-                                          ? ActivationCheckpointing::full
-                                          : ActivationCheckpointing::none;
+  const std::string checkpointing = read.text("training.activation_checkpointing");
+  training.activation_checkpointing = checkpointing == "full"        ? ActivationCheckpointing::full
+                                      : checkpointing == "selective" ? ActivationCheckpointing::selective
+                                                                     : ActivationCheckpointing::none;
   training.prompt_weight = read.number("training.loss.prompt_weight");
   training.optimizer.lr = read.number("training.optimizer.lr");
   const auto betas = read.with(read_number_pair, "training.optimizer.betas");
@@ -110,6 +111,7 @@ Recipe make_recipe(const Settings& settings) {
   recipe.generation.write_predictions = read.boolean("generation.write_predictions");
   recipe.parallel.data = read.integer("parallel.data");
   recipe.parallel.tensor = read.integer("parallel.tensor");
+  recipe.parallel.sequence = read.boolean("parallel.sequence");
   recipe.parallel.transport = read.text("parallel.transport");
   recipe.export_as = read.text("export");
   recipe.gpu_hour_price_usd = read.number("telemetry.gpu_hour_price_usd");

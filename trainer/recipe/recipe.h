@@ -94,6 +94,7 @@ struct Recipe {
   struct Parallel {
     std::int64_t data = 0;  ///< 0: auto, world size / tensor
     std::int64_t tensor = 1;
+    bool sequence = false;           ///< with tensor 1 there is nothing to cut: no effect
     std::string transport = "auto";  ///< auto | mpi (CPUs) | nccl (GPUs)
   } parallel;
 

@@ -41,10 +41,9 @@ struct KeySpec {
   std::string_view doc;
   ValueRange range = {};
   std::vector<std::string_view> choices = {};
-  /// What this key asks for and the program cannot do yet: the feature's name, the values that ask for it (none listed:
-  /// every value but the default), and what to write instead.
+  /// What this key asks for, with every value but the default, and the program cannot do yet: the feature's name, and
+  /// what to write instead.
   std::string_view not_built = {};
-  std::vector<std::string_view> not_built_values = {};
   std::string_view instead = {};
 };
 

@@ -434,12 +434,7 @@ void check_value(const KeySpec& key, const YamlNode& node) {
       read_study(key, node);
       break;
   }
-  if (key.not_built.empty()) return;
-  const bool asks_for_it = key.not_built_values.empty()
-                               ? !is_default(key, node)
-                               : std::find(key.not_built_values.begin(), key.not_built_values.end(), node.scalar) !=
-                                     key.not_built_values.end();
-  if (asks_for_it) {
+  if (!key.not_built.empty() && !is_default(key, node)) {
     throw InputError(fmt::format("{}: {} is not built yet (key {} = {}); use {}", node.where, key.not_built, key.path,
                                  to_flow(node), key.instead));
   }

@@ -99,6 +99,7 @@ std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& 
                              .lora = setup.lora,
                              .train_base = recipe.training.method == TrainingMethod::full,
                              .checkpointing = recipe.training.activation_checkpointing,
+                             .sequence_parallel = recipe.parallel.sequence,
                              .device = mesh.device()};
   auto model = std::make_unique<DecoderModel>(setup.config, options, mesh.axis(MeshAxis::tensor));
   const bool is_random = recipe.model.init == "random";

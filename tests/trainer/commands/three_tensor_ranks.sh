@@ -1,23 +1,32 @@
 #!/usr/bin/env bash
-# SmolLM2 (9 heads, 3 key/value heads) on 1 rank and split over 3 by `trainer --recipe`: the same losses and gradient norms.
+# SmolLM2 (9 heads, 3 key/value heads) on 1 rank and split over 3 by `trainer --recipe`, there also with the residual stream cut by rows and
+# the MLPs' activations computed again: the same losses and gradient norms.
 # And a split that does not divide its heads is refused before anything is loaded. Exit 77 (skipped) without the model.
 # shellcheck source=tests/trainer/commands/real_model.sh
 source "$(dirname "$0")/real_model.sh"
+# run NAME RANKS KEY=VALUE...
 run() {
-  mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -np "$1" "$trainer" --recipe recipes/quickstart.yaml study=none task.prompt=minimal \
+  local name=$1 ranks=$2
+  shift 2
+  mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -np "$ranks" "$trainer" --recipe recipes/quickstart.yaml study=none task.prompt=minimal \
     data.split.train=4 data.split.test=1 training.global_batch=2 model.dtype=float32 generation.max_new_tokens=1 evaluation.baseline=none \
-    parallel.tensor="$1" export=none output="$out/$1"
+    parallel.tensor="$ranks" export=none output="$out/$name" "$@"
 }
-run 1
-run 3
-python3 - "$out"/1/cells/quickstart/steps.jsonl "$out"/3/cells/quickstart/steps.jsonl <<'PYTHON'
+run one 1
+run three 3
+run cut 3 parallel.sequence=true training.activation_checkpointing=selective
+python3 - "$out" <<'PYTHON'
 import json, sys
-one, three = ([json.loads(line) for line in open(path)] for path in sys.argv[1:])
-assert len(one) == len(three) == 2, (len(one), len(three))
-for a, b in zip(one, three):
-    for key in ("loss", "gradient_norm"):
-        assert abs(a[key] - b[key]) < 1e-4 * abs(a[key]), (key, a, b)
-print("losses and gradient norms agree:", [(a["loss"], b["loss"]) for a, b in zip(one, three)])
+def steps(name):
+    return [json.loads(line) for line in open(f"{sys.argv[1]}/{name}/cells/quickstart/steps.jsonl")]
+one = steps("one")
+for name in ("three", "cut"):
+    other = steps(name)
+    assert len(other) == len(one) == 2, (name, len(other))
+    for a, b in zip(one, other):
+        for key in ("loss", "gradient_norm"):
+            assert abs(a[key] - b[key]) < 1e-4 * abs(a[key]), (name, key, a, b)
+    print(name, "agrees with one rank:", [(a["loss"], b["loss"]) for a, b in zip(one, other)])
 PYTHON
 
 rc=0

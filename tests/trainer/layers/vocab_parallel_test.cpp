@@ -48,7 +48,7 @@ void expect_equal(const Problem& problem, const Gradients& expected, int num_ran
     part.narrow(0, 0, size).copy_(problem.weight.narrow(0, begin, size));
     part.requires_grad_();
     const at::Tensor loss =
-        vocab_parallel_cross_entropy(hidden, part, problem.targets, problem.weights, kVocabulary, shard, group);
+        vocab_parallel_cross_entropy(hidden, part, problem.targets, problem.weights, kVocabulary, shard, {group});
     torch::autograd::backward({loss}, {});
     EXPECT_NEAR(loss.item<double>(), expected.loss, tolerance * expected.loss);
     test::expect_close(hidden.grad(), expected.hidden, tolerance, "hidden");

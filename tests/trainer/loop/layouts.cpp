@@ -94,7 +94,8 @@ std::map<std::string, at::Tensor> first_gradients(DecoderModel& model, const Bat
 TrainingTrace train_tiny_model(Communicator& world, const LayoutCase& layout) {
   DeviceMesh mesh(world, layout.data, layout.tensor);
   ModelOptions options = layout.full ? full_training() : lora_training();
-  if (layout.checkpointing) options.checkpointing = ActivationCheckpointing::full;
+  options.checkpointing = layout.checkpointing;
+  options.sequence_parallel = layout.sequence;
   DecoderModel model(tiny_config(), options, mesh.axis(MeshAxis::tensor));
   model.initialize_random(3);
   fill_adapters(model, 3);

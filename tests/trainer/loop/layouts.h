@@ -28,7 +28,8 @@ struct LayoutCase {
   int tensor = 1;
   bool full = false;  ///< full fine-tuning instead of LoRA
   bool prefix_sharing = true;
-  bool checkpointing = false;
+  ActivationCheckpointing checkpointing = ActivationCheckpointing::none;
+  bool sequence = false;  ///< the residual stream cut by rows over the tensor axis
 };
 
 /// Samples of random tokens behind one prompt, always the same.

@@ -14,8 +14,13 @@ TEST(LayoutsOverMpi, GiveTheLossesAndGradientsOfOneRank) {
     const TrainingTrace expected = train_tiny_model(*self, {1, 1, full, true});
     for (const int tensor : {1, 2, 4}) {
       if (size % tensor != 0) continue;
-      const TrainingTrace actual = train_tiny_model(world(), {size / tensor, tensor, full, true});
-      EXPECT_EQ(difference(expected, actual), "") << size / tensor << " x " << tensor;
+      for (const bool sequence : {false, true}) {
+        if (sequence && tensor == 1) continue;
+        const TrainingTrace actual =
+            train_tiny_model(world(), {size / tensor, tensor, full, true, ActivationCheckpointing::none, sequence});
+        EXPECT_EQ(difference(expected, actual), "")
+            << size / tensor << " x " << tensor << (sequence ? ", rows cut" : "");
+      }
     }
   }
 }

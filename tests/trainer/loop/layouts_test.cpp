@@ -13,9 +13,7 @@ namespace {
 class Layouts : public testing::TestWithParam<LayoutCase> {};
 
 TEST_P(Layouts, GiveTheLossesAndGradientsOfOneRank) {
-  LayoutCase alone = GetParam();
-  alone.data = alone.tensor = 1;
-  alone.checkpointing = false;
+  const LayoutCase alone{.full = GetParam().full, .prefix_sharing = GetParam().prefix_sharing};
   const auto self = make_self_communicator();
   const TrainingTrace expected = train_tiny_model(*self, alone);
   ASSERT_EQ(expected.losses.size(), 4u);
@@ -30,16 +28,35 @@ TEST_P(Layouts, GiveTheLossesAndGradientsOfOneRank) {
   });
 }
 
+constexpr auto kNone = ActivationCheckpointing::none, kSelective = ActivationCheckpointing::selective,
+               kAll = ActivationCheckpointing::full;
+
+std::string name_of(const testing::TestParamInfo<LayoutCase>& info) {
+  const LayoutCase& c = info.param;
+  return std::to_string(c.data) + "x" + std::to_string(c.tensor) + (c.full ? "Full" : "Lora") +
+         (c.prefix_sharing ? "Shared" : "Plain") + (c.sequence ? "Cut" : "") +
+         (c.checkpointing == kAll         ? "Checkpointed"
+          : c.checkpointing == kSelective ? "Selective"
+                                          : "");
+}
+
 INSTANTIATE_TEST_SUITE_P(DataTimesTensor, Layouts,
                          testing::Values(LayoutCase{2, 1}, LayoutCase{1, 2}, LayoutCase{2, 2}, LayoutCase{4, 2},
                                          LayoutCase{1, 4}, LayoutCase{2, 1, true}, LayoutCase{1, 2, true},
                                          LayoutCase{2, 2, true}, LayoutCase{2, 2, false, false},
-                                         LayoutCase{2, 1, false, true, true}, LayoutCase{2, 2, true, true, true}),
-                         [](const testing::TestParamInfo<LayoutCase>& info) {
-                           const LayoutCase& c = info.param;
-                           return std::to_string(c.data) + "x" + std::to_string(c.tensor) + (c.full ? "Full" : "Lora") +
-                                  (c.prefix_sharing ? "Shared" : "Plain") + (c.checkpointing ? "Checkpointed" : "");
-                         });
+                                         LayoutCase{2, 1, false, true, kAll}, LayoutCase{2, 2, true, true, kAll},
+                                         LayoutCase{2, 1, true, true, kSelective}),
+                         name_of);
+
+INSTANTIATE_TEST_SUITE_P(
+    CutRows, Layouts,
+    testing::Values(LayoutCase{1, 2, false, true, kNone, true}, LayoutCase{1, 4, false, true, kNone, true},
+                    LayoutCase{4, 2, false, true, kNone, true}, LayoutCase{1, 4, true, true, kNone, true},
+                    LayoutCase{2, 2, true, true, kNone, true}, LayoutCase{2, 2, false, false, kNone, true},
+                    LayoutCase{1, 2, true, false, kNone, true}, LayoutCase{2, 2, false, true, kSelective, true},
+                    LayoutCase{2, 2, true, true, kSelective, true}, LayoutCase{2, 2, false, true, kAll, true},
+                    LayoutCase{2, 2, true, true, kAll, true}),
+    name_of);
 
 TEST(Training, SharedPrefixGivesThePlainLossesAndGradients) {
   const auto self = make_self_communicator();

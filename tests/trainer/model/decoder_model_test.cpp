@@ -1,4 +1,4 @@
-// Properties of the model on small random weights: sharing, checkpointing, tensor parallelism, decoding.
+// Properties of the model on small random weights: sharing, checkpointing, tensor and sequence parallelism, decoding.
 
 #include "trainer/model/decoder_model.h"
 
@@ -8,6 +8,7 @@
 
 #include "tests/support/thread_communicator.h"
 #include "tests/trainer/kernels/relative_error.h"
+#include "tests/trainer/model/kept_memory.h"
 #include "tests/trainer/model/small_models.h"
 
 namespace entune {
@@ -91,10 +92,35 @@ TEST_P(DecoderModelByTraining, CheckpointingChangesNothing) {
   const LlamaConfig config = test::small_config();
   ModelOptions options = GetParam().options;
   const auto plain = test::make_model(config, options, *self_);
-  options.checkpointing = ActivationCheckpointing::full;
-  const auto checkpointed = test::make_model(config, options, *self_);
   const PackedBatch batch = pack(make_sequences(12, {20, 16, 31}, config.vocab_size), 12, 15, 0.0F);
-  expect_same(test::run(*checkpointed, {batch}), test::run(*plain, {batch}), 1e-6);
+  for (const auto checkpointing : {ActivationCheckpointing::selective, ActivationCheckpointing::full}) {
+    options.checkpointing = checkpointing;
+    const auto checkpointed = test::make_model(config, options, *self_);
+    expect_same(test::run(*checkpointed, {batch}), test::run(*plain, {batch}), 1e-6);
+  }
+}
+
+/// Numbers of 4 bytes kept for the backward of 401 rows: the prefix and leaves of 53 and 48.
+constexpr std::int64_t kRows = 401;
+std::int64_t kept_numbers(const ModelOptions& options, Communicator& axis) {
+  const LlamaConfig config = test::small_config();
+  const auto model = test::make_model(config, options, axis);
+  return test::kept_bytes(*model, pack(make_sequences(300, {353, 348}, config.vocab_size), 300, 345, 0.0F)) / 4;
+}
+
+TEST_P(DecoderModelByTraining, CheckpointingKeepsLess) {
+  ModelOptions options = GetParam().options;
+  const std::int64_t none = kept_numbers(options, *self_);
+  options.checkpointing = ActivationCheckpointing::selective;
+  const std::int64_t selective = kept_numbers(options, *self_);
+  options.checkpointing = ActivationCheckpointing::full;
+  const std::int64_t full = kept_numbers(options, *self_);
+  // Of two blocks (the last one has few rows after attention): the norm's output, gate and up.
+  const LlamaConfig config = test::small_config();
+  EXPECT_GE(none - selective, 2 * kRows * (config.hidden_size + 2 * config.intermediate_size));
+  // Of three blocks: the norm's output, queries, keys, values and what attention gives.
+  const std::int64_t attention = 2 * (config.num_heads + config.num_kv_heads) * config.head_dim;
+  EXPECT_GE(selective - full, 3 * kRows * (config.hidden_size + attention));
 }
 
 TEST_P(DecoderModelByTraining, Bfloat16IsNearFloat32) {
@@ -117,18 +143,23 @@ TEST_P(DecoderModelByTraining, Bfloat16IsNearFloat32) {
 }
 
 TEST_P(DecoderModelByTraining, NoSupervisedRowGivesZero) {
-  const auto model = test::make_model(test::small_config(), GetParam().options, *self_);
   PackedBatch batch = pack(make_sequences(4, {6, 7}, 61), 4, 5, 0.0F);
   batch.loss_rows.clear();
   batch.loss_targets.clear();
   batch.loss_weights.clear();
-  const LossAndGradients result = test::run(*model, {batch});
-  EXPECT_EQ(result.loss, 0.0);
-  for (const auto& [name, gradient] : result.gradients) {
-    if (gradient.defined()) {
-      EXPECT_EQ(gradient.abs().max().item<double>(), 0.0) << name;
+  const auto check = [&](Communicator& group) {
+    ModelOptions options = GetParam().options;
+    options.sequence_parallel = true;
+    const LossAndGradients result = test::run(*test::make_model(test::small_config(), options, group), {batch});
+    EXPECT_EQ(result.loss, 0.0);
+    for (const auto& [name, gradient] : result.gradients) {
+      if (gradient.defined()) {
+        EXPECT_EQ(gradient.abs().max().item<double>(), 0.0) << name;
+      }
     }
-  }
+  };
+  check(*self_);
+  test::spawn_ranks(2, check);
 }
 
 struct Layout {
@@ -148,24 +179,48 @@ std::vector<Layout> layouts() {
   thirds.num_kv_heads = 3;
   LlamaConfig window = halves;
   window.sliding_window = 9;
-  return {{2, halves}, {2, untied}, {4, quarters}, {3, thirds}, {2, window}};
+  LlamaConfig normed_heads = halves;
+  normed_heads.qk_norm = normed_heads.qkv_bias = true;
+  return {{2, halves}, {2, untied}, {4, quarters}, {3, thirds}, {2, window}, {2, normed_heads}};
+}
+
+/// This rank's part of the loss and the gradients of one rank.
+void expect_part_of(const LossAndGradients& whole_model, const LossAndGradients& mine, DecoderModel& model,
+                    Communicator& group, double tolerance) {
+  EXPECT_NEAR(mine.loss, whole_model.loss, tolerance * whole_model.loss);
+  for (const Parameter& p : model.parameters()) {
+    if (!p.value.requires_grad()) continue;
+    at::Tensor gradient = mine.gradients.at(p.name), whole = whole_model.gradients.at(p.name);
+    if (p.partial_gradient) group.all_reduce(gradient, ReduceOp::sum);
+    if (p.shard.dim >= 0) {
+      const std::int64_t size = p.full_shape[p.shard.dim], begin = p.shard.begin(size);
+      const std::int64_t owned = p.shard.end(size) - begin;
+      whole = whole.narrow(p.shard.dim, begin, owned);
+      gradient = gradient.narrow(p.shard.dim, 0, owned);
+    }
+    expect_close(gradient, whole, tolerance, p.name);
+  }
 }
 
 TEST_P(DecoderModelByTraining, TensorParallelGivesTheGradientsOfOneRank) {
   for (const Layout& layout : layouts()) {
     SCOPED_TRACE(layout.ranks);
     const LlamaConfig& config = layout.config;
-    const PackedBatch batch = pack(make_sequences(12, {20, 16, 31}, config.vocab_size), 12, 15, 0.1F);
-    for (const auto checkpointing : {ActivationCheckpointing::none, ActivationCheckpointing::full}) {
-      ModelOptions options = GetParam().options;
-      const auto single = test::make_model(config, options, *self_);
-      const LossAndGradients expected = test::run(*single, {batch});
-      const at::Tensor logits = single->logits(batch, {3, 14, 40});
-      options.checkpointing = checkpointing;
-      test::spawn_ranks(layout.ranks, [&](Communicator& group) {
+    // 43 rows, which no axis divides; 67 without a shared prefix; one row that carries loss, fewer than ranks.
+    const std::vector<Sequence> sequences = make_sequences(12, {20, 16, 31}, config.vocab_size);
+    const std::vector<PackedBatch> batches = {pack(sequences, 12, 15, 0.1F), pack(sequences, 0, 15, 0.0F),
+                                              pack(sequences, 12, 30, 0.0F)};
+    const auto single = test::make_model(config, GetParam().options, *self_);
+    std::vector<LossAndGradients> expected;
+    for (const PackedBatch& batch : batches) expected.push_back(test::run(*single, {batch}));
+    const at::Tensor logits = single->logits(batches[0], {3, 14, 40});
+    test::spawn_ranks(layout.ranks, [&](Communicator& group) {
+      for (const auto& [checkpointing, cut] : test::ways_to_train(group)) {
+        SCOPED_TRACE(testing::Message() << "checkpointing " << static_cast<int>(checkpointing) << ", rows cut " << cut);
+        ModelOptions options = GetParam().options;
+        options.checkpointing = checkpointing;
+        options.sequence_parallel = cut;
         const auto model = test::make_model(config, options, group);
-        const LossAndGradients part = test::run(*model, {batch});
-        EXPECT_NEAR(part.loss, expected.loss, kTolerance * expected.loss);
         std::int64_t held = 0, full = 0;
         for (const Parameter& p : model->parameters()) {
           const std::int64_t size = c10::multiply_integers(p.full_shape);
@@ -173,22 +228,28 @@ TEST_P(DecoderModelByTraining, TensorParallelGivesTheGradientsOfOneRank) {
           full += p.shard.dim < 0 ? size
                                   : (p.full_shape[p.shard.dim] + group.size() - 1) / group.size() *
                                         (size / p.full_shape[p.shard.dim]);
-          if (!p.value.requires_grad()) continue;
-          at::Tensor gradient = part.gradients.at(p.name), whole = expected.gradients.at(p.name);
-          if (p.partial_gradient) group.all_reduce(gradient, ReduceOp::sum);
-          if (p.shard.dim >= 0) {
-            const std::int64_t size_of_dim = p.full_shape[p.shard.dim], begin = p.shard.begin(size_of_dim);
-            const std::int64_t owned = p.shard.end(size_of_dim) - begin;
-            whole = whole.narrow(p.shard.dim, begin, owned);
-            gradient = gradient.narrow(p.shard.dim, 0, owned);
-          }
-          expect_close(gradient, whole, kTolerance, p.name);
         }
         EXPECT_EQ(held, full);
-        expect_close(model->logits(batch, {3, 14, 40}), logits, kTolerance, "logits");
-      });
-    }
+        for (std::size_t i = 0; i < batches.size(); ++i) {
+          SCOPED_TRACE(testing::Message() << "batch " << i);
+          expect_part_of(expected[i], test::run(*model, {batches[i]}), *model, group, kTolerance);
+        }
+        expect_close(model->logits(batches[0], {3, 14, 40}), logits, kTolerance, "logits");
+      }
+    });
   }
+}
+
+TEST_P(DecoderModelByTraining, CutRowsKeepLess) {
+  test::spawn_ranks(2, [&](Communicator& group) {
+    ModelOptions options = GetParam().options;
+    const std::int64_t whole = kept_numbers(options, group);
+    options.sequence_parallel = true;
+    const std::int64_t cut = kept_numbers(options, group);
+    // Half of what two blocks (the last one has few rows after attention) keep whole: the inputs and outputs of two
+    // norms. Were the gathered inputs of the layers kept, it would be half of that.
+    EXPECT_GE(whole - cut, 2 * 4 * (kRows / 2) * test::small_config().hidden_size);
+  });
 }
 
 TEST(DecoderModel, ShardsHoldTheirPartOfTheSameModel) {
@@ -265,12 +326,17 @@ TEST(DecoderModel, DropoutIsEqualOverLayoutsAndUnderCheckpointing) {
   options.lora->dropout = 0.5;
   const PackedBatch batch = pack(make_sequences(0, {9, 7}, 61), 0, 5, 0.0F);
   const LossAndGradients expected = test::run(*test::make_model(test::small_config(), options, *self), {batch});
-  options.checkpointing = ActivationCheckpointing::full;
-  expect_same(test::run(*test::make_model(test::small_config(), options, *self), {batch}), expected);
-  test::spawn_ranks(2, [&](Communicator& group) {
-    const LossAndGradients part = test::run(*test::make_model(test::small_config(), options, group), {batch});
-    EXPECT_NEAR(part.loss, expected.loss, kTolerance * expected.loss);
-  });
+  for (const int ranks : {1, 2}) {
+    test::spawn_ranks(ranks, [&](Communicator& group) {
+      for (const auto& [checkpointing, cut] : test::ways_to_train(group)) {
+        ModelOptions of_way = options;
+        of_way.checkpointing = checkpointing;
+        of_way.sequence_parallel = cut;
+        const auto model = test::make_model(test::small_config(), of_way, group);
+        expect_part_of(expected, test::run(*model, {batch}), *model, group, kTolerance);
+      }
+    });
+  }
 }
 
 /// Greedy decoding against the whole sequences computed anew, step by step.

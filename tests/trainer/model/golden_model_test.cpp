@@ -66,14 +66,16 @@ class GoldenModel : public testing::TestWithParam<std::string> {
     EXPECT_LE(squares[0].item<double>(), kTolerance * kTolerance * squares[1].item<double>()) << name;
   }
 
-  /// Shared and plain packing, each with and without checkpointing.
+  /// Shared and plain packing, each with every checkpointing and the residual stream whole and cut.
   void check(ModelOptions options, const std::string& prefix, Communicator& axis) const {
-    for (const auto checkpointing : {ActivationCheckpointing::none, ActivationCheckpointing::full}) {
+    for (const auto& [checkpointing, sequence_parallel] : test::ways_to_train(axis)) {
       options.checkpointing = checkpointing;
+      options.sequence_parallel = sequence_parallel;
       const std::unique_ptr<DecoderModel> model = load(options, axis);
       for (const std::int64_t shared : {std::int64_t{0}, kShared}) {
         SCOPED_TRACE(testing::Message() << "rank " << axis.rank() << " of " << axis.size() << ", prefix " << shared
-                                        << ", checkpointing " << static_cast<int>(checkpointing));
+                                        << ", checkpointing " << static_cast<int>(checkpointing) << ", rows cut "
+                                        << sequence_parallel);
         const PackedBatch batch = test::pack(sequences_, shared, supervised_, 0.0F);
         const test::LossAndGradients result = run(*model, batch, axis);
         EXPECT_NEAR(result.loss, golden(prefix + "loss").item<double>(), kTolerance * result.loss);
@@ -165,15 +167,16 @@ class SquaredError {
 /// 4e-2, once 0.4; ours is at most 4.8 times that.
 TEST_P(GoldenModel, Bfloat16IsAsNearAsTransformers) {
   const auto check_near = [&](ModelOptions options, const std::string& prefix, double gradients_floor,
-                              Communicator& axis) {
+                              Communicator& axis, bool sequence_parallel) {
     const at::Tensor theirs = golden(prefix + "bfloat16_nmse");
     const double logits_bound = std::max(2e-3, 2.0 * theirs[0].item<double>()),
                  gradients_bound = std::max(gradients_floor, 2.0 * theirs[1].item<double>());
     options.dtype = at::kBFloat16;
+    options.sequence_parallel = sequence_parallel;
     const std::unique_ptr<DecoderModel> model = load(options, axis);
     for (const std::int64_t shared : {std::int64_t{0}, kShared}) {
       SCOPED_TRACE(testing::Message() << prefix << "rank " << axis.rank() << " of " << axis.size() << ", prefix "
-                                      << shared);
+                                      << shared << ", rows cut " << sequence_parallel);
       const PackedBatch batch = test::pack(sequences_, shared, supervised_, 0.0F);
       SquaredError logits, gradients;
       for (std::size_t b = 0; b < sequences_.size(); ++b)
@@ -190,8 +193,11 @@ TEST_P(GoldenModel, Bfloat16IsAsNearAsTransformers) {
   };
   for (const int ranks : kTensorSizes) {
     test::spawn_ranks(ranks, [&](Communicator& axis) {
-      check_near(test::full_training(), "", 1e-2, axis);
-      check_near(test::lora_training(), "lora_", 5e-2, axis);
+      for (const bool sequence_parallel : {false, true}) {
+        if (sequence_parallel && ranks == 1) continue;
+        check_near(test::full_training(), "", 1e-2, axis, sequence_parallel);
+        check_near(test::lora_training(), "lora_", 5e-2, axis, sequence_parallel);
+      }
     });
   }
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "trainer/layers/seeded_values.h"
@@ -42,6 +43,21 @@ inline ModelOptions full_training() {
 }
 inline ModelOptions lora_training() {
   return {.dtype = at::kFloat, .lora = all_adapters(), .train_base = false, .checkpointing = {}};
+}
+
+/// A checkpointing, and whether the residual stream is cut.
+using WayToTrain = std::pair<ActivationCheckpointing, bool>;
+
+/// All that make a difference on this tensor axis and give the same gradients.
+inline std::vector<WayToTrain> ways_to_train(const Communicator& tensor_axis) {
+  std::vector<WayToTrain> ways;
+  for (const bool cut : {false, true}) {
+    if (cut && tensor_axis.size() == 1) continue;
+    for (const auto checkpointing :
+         {ActivationCheckpointing::none, ActivationCheckpointing::selective, ActivationCheckpointing::full})
+      ways.emplace_back(checkpointing, cut);
+  }
+  return ways;
 }
 
 /// Random adapters, B included: with B = 0 the gradient of A is zero and hides errors. Equal for every layout.

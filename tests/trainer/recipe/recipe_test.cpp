@@ -51,7 +51,7 @@ std::string dump(const Recipe& r) {
                       t.evaluate_every.steps, t.keep_best);
   text += fmt::format("{} {} {}\n", r.generation.options.max_new_tokens, r.generation.options.batch_tokens,
                       r.generation.write_predictions);
-  text += fmt::format("{} {} {} ", r.parallel.data, r.parallel.tensor, r.parallel.transport);
+  text += fmt::format("{} {} {} {} ", r.parallel.data, r.parallel.tensor, r.parallel.sequence, r.parallel.transport);
   text += fmt::format("{} {}\n", r.export_as, r.gpu_hour_price_usd);
   text += fmt::format("{} {} {}\n", fmt::join(r.evaluation.splits, ","), r.evaluation.bootstrap, r.evaluation.baseline);
   return text;
@@ -111,7 +111,7 @@ training:
   evaluate_every: 20
   keep_best: loss
 generation: {max_new_tokens: 64, batch_tokens: 1000, write_predictions: true}
-parallel: {data: 2, tensor: 3, transport: mpi}
+parallel: {data: 2, tensor: 3, sequence: true, transport: mpi}
 export: hf
 telemetry: {gpu_hour_price_usd: 0.0}
 evaluation: {splits: [validation, test], bootstrap: 10, baseline: none}
@@ -137,12 +137,12 @@ study: {seed: [1, 2]}
             "bio turns 3\n"
             "0|s\nt\n"
             "1|{text}\n"
-            "1 2 3.5 0.25 4 6 100 false 1 0.5\n"
+            "1 2 3.5 0.25 4 6 100 false 2 0.5\n"
             "0.0002 0.8 0.99 1e-06 0.1 0\n"
             "0 1 0\n"
             "512 true 2 20 loss\n"
             "64 1000 true\n"
-            "2 3 hf 0\n"
+            "2 3 true mpi hf 0\n"
             "validation,test 10 none\n");
 }
 
@@ -156,6 +156,7 @@ TEST_F(RecipeTest, ResolvedYamlGivesTheSameRecipe) {
       {"task.prompt=[{role: user, text: \"line one\\n  line two\\n\\n{text}\"}]", "data.split.train=0.5",
        "data.split.validation=0.25", "data.split.test=rest"},
       {"data.test={path: x.conll, scheme: iob1}", "data.validation=v.jsonl", "training.optimizer.betas=[0.5, 0.5]"},
+      {"training.activation_checkpointing=selective"},
       {"study={task.format: [xml, json], training.optimizer.lr: [1e-3, 0.01], task.prompt: [minimal, [{role: user, "
        "text: \"{text}\"}]]}"},
   };
@@ -400,10 +401,8 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
     std::string override, feature, instead;
   };
   const std::vector<Case> cases = {
-      {"training.activation_checkpointing=selective", "selective activation checkpointing", "none or full"},
       {"generation.constrain=format", "constrained decoding", "none"},
       {"generation.draft=input", "drafted decoding", "none"},
-      {"parallel.sequence=true", "sequence parallelism", "false"},
       {"parallel.zero=1", "sharding of optimizer states (ZeRO)", "0"},
       {"checkpoint.every=epoch", "saving checkpoints during a run", "none"},
       {"checkpoint.every=10", "saving checkpoints during a run", "none"},

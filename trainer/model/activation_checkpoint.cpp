@@ -1,9 +1,11 @@
-#include "trainer/model/checkpointed_block.h"
+#include "trainer/model/activation_checkpoint.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <utility>
 
 #include "trainer/kernels/context_value.h"
 
@@ -13,21 +15,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-struct Rerun {
-  const DecoderBlock* block;
-  std::shared_ptr<const BatchContext> batch;
-  at::Tensor rows;
-
-  at::Tensor operator()(const at::Tensor& x) const {
-    const Residual output = block->forward({x, {}}, *batch, rows);
-    return output.x.add(output.branch);
-  }
-};
+using Run = std::function<at::Tensor(const at::Tensor&)>;
 
 class Checkpoint : public torch::autograd::Function<Checkpoint> {
  public:
   // `always_differentiable` ties the parameters' gradients to the graph where x needs none (a frozen embedding below).
-  static at::Tensor forward(AutogradContext* ctx, const Rerun& run, const at::Tensor& x,
+  static at::Tensor forward(AutogradContext* ctx, const Run& run, const at::Tensor& x,
                             const at::Tensor& always_differentiable) {
     (void)always_differentiable;
     ctx->save_for_backward({x});
@@ -40,7 +33,7 @@ class Checkpoint : public torch::autograd::Function<Checkpoint> {
     const variable_list saved = ctx->get_saved_variables();
     at::AutoGradMode recording(true);
     const at::Tensor x = saved[0].detach().set_requires_grad(ctx->saved_data["x_requires_grad"].toBool());
-    const at::Tensor output = kept_value<Rerun>(ctx, "run")(x);
+    const at::Tensor output = kept_value<Run>(ctx, "run")(x);
     torch::autograd::backward({output}, {grads[0]});
     return {{}, x.grad(), {}};
   }
@@ -48,10 +41,9 @@ class Checkpoint : public torch::autograd::Function<Checkpoint> {
 
 }  // namespace
 
-at::Tensor checkpointed_forward(const DecoderBlock& block, const at::Tensor& x,
-                                std::shared_ptr<const BatchContext> batch, const at::Tensor& rows) {
+at::Tensor activation_checkpoint(Run run, const at::Tensor& x) {
   const at::Tensor always_differentiable = at::zeros({}, x.options()).set_requires_grad(true);
-  return Checkpoint::apply(Rerun{&block, std::move(batch), rows}, x, always_differentiable);
+  return Checkpoint::apply(std::move(run), x, always_differentiable);
 }
 
 }  // namespace entune
