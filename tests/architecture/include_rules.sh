@@ -25,7 +25,7 @@ BEGIN {
   # header: who may include it
   place["^mpi\\.h$"] = "^(distributed/mpi_[a-z_]*\\.cpp|tests/support/mpi_main\\.cpp)$"
   place["^nccl\\.h$"] = "^distributed/nccl_communicator\\.cpp$"
-  place["^(cuda[a-z0-9_]*\\.h|(c10|ATen)/cuda/)"] = "^(distributed/(nccl_communicator|cuda_devices)\\.cpp|trainer/kernels/(cuda_kernels\\.cpp|[a-z_]*\\.cuh?))$"
+  place["^(cuda[a-z0-9_]*\\.h|(c10|ATen)/cuda/)"] = "^(distributed/(nccl_communicator|cuda_devices)\\.cpp|trainer/kernels/(cuda_kernels\\.cpp|[a-z_]*\\.cuh?)|trainer/model/decode_graph\\.cpp)$"
   place["^yaml-cpp/"] = "^trainer/recipe/"
   place["^sentencepiece"] = "^data/tokens/[a-z_]*\\.cpp$"
   place["^pcre2"] = "^data/tokens/[a-z_]*\\.cpp$"

@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "trainer/kernels/cuda_kernels.h"
+
 namespace entune {
 
 void adamw_update(const AdamWTensors& t, const AdamWStep& step) {
   const at::NoGradGuard no_grad;
+  if (has_cuda_kernels(t.master)) return adamw_update_cuda(t, step);
   const at::Tensor gradient = t.gradient.to(at::kFloat);
   if (step.gradient_scale != 1.0) gradient.mul_(step.gradient_scale);
   const at::Tensor number = at::full({}, static_cast<double>(step.number), t.master.options());

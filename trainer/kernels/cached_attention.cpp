@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "trainer/kernels/attention_merge.h"
 #include "trainer/kernels/dense_attention.h"
+#include "trainer/kernels/fused_attention.h"
 
 namespace entune {
 namespace {
@@ -41,13 +43,43 @@ at::Tensor attend_dense(const at::Tensor& q, const CachedKeys& cache, std::int64
   return out.reshape(q.sizes()).to(q.scalar_type());
 }
 
+/// keys or values [B, K, S, D] as one run of rows [n, K, D], in which leaf b begins at row b * stride(0) / stride(2).
+/// Where a head's rows lie together, those of other heads lie between two leaves.
+at::Tensor as_rows(const at::Tensor& x) {
+  const std::int64_t leaf_pitch = x.stride(0) / x.stride(2);
+  return x.as_strided({(x.size(0) - 1) * leaf_pitch + x.size(2), x.size(1), x.size(3)},
+                      {x.stride(2), x.stride(1), x.stride(3)});
+}
+
+/// Two calls and their merge, as in packed attention: each leaf's query over its own keys, and all leaves' queries, as
+/// one long query, over the prefix.
+at::Tensor attend_flash(const at::Tensor& q, const CachedKeys& cache) {
+  TORCH_CHECK(cache.offsets.used.defined(), "cached attention: expected a cache with its offsets on ", q.device());
+  auto [out, lse, random_state, unused, mask] = at::_flash_attention_forward(
+      q, as_rows(cache.keys), as_rows(cache.values), cache.offsets.queries, cache.offsets.keys, /*max_q=*/1,
+      cache.keys.size(2), 0.0, /*is_causal=*/false, false, std::nullopt, std::nullopt, std::nullopt, cache.offsets.used);
+  if (!cache.prefix_keys.defined()) return out;
+  const auto [prefix_out, prefix_lse] =
+      flash_attention(q.unsqueeze(0).transpose(1, 2), cache.prefix_keys, cache.prefix_values, /*is_causal=*/false);
+  at::Tensor by_leaf = lse.t();  // it comes as [H, B]
+  merge_attention_(out, by_leaf, prefix_out[0].transpose(0, 1), prefix_lse[0].t());
+  return out;
+}
+
 }  // namespace
+
+FlashOffsets flash_offsets(const CachedKeys& cache) {
+  if (!cache.keys.is_cuda()) return {};
+  const at::Tensor leaf = at::arange(cache.keys.size(0) + 1, cache.lengths.options().dtype(at::kInt));
+  return {leaf, leaf.mul(cache.keys.stride(0) / cache.keys.stride(2)), cache.lengths.to(at::kInt)};
+}
 
 at::Tensor cached_attention(const at::Tensor& q, const CachedKeys& cache, std::optional<std::int64_t> sliding_window) {
   const std::int64_t num_leaves = q.size(0), kv_heads = cache.keys.size(1), group = q.size(1) / kv_heads,
                      head_dim = q.size(2);
   const std::int64_t prefix = cache.prefix_keys.defined() ? cache.prefix_keys.size(2) : 0;
   if (sliding_window && prefix + cache.keys.size(2) > *sliding_window) return attend_dense(q, cache, *sliding_window);
+  if (fused_attention_takes(q, head_dim)) return attend_flash(q, cache);
 
   // The query heads of one kv head stand as so many queries of it: no key is repeated.
   const at::Tensor queries = q.view({num_leaves, kv_heads, group, head_dim});

@@ -5,6 +5,9 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <cmath>
+
+#include "trainer/kernels/adamw_update.h"
 #include "trainer/kernels/kernel_launch.h"
 
 namespace entune {
@@ -29,6 +32,14 @@ at::Tensor like(const at::Tensor& tensor, const at::Tensor& x, const char* name)
               name, ": expected ", x.scalar_type(), " ", x.sizes(), " or one row of it on ", x.device(), ", found ",
               tensor.scalar_type(), " ", tensor.sizes(), " on ", tensor.device());
   return tensor.contiguous();
+}
+
+/// The data of a contiguous [num_rows] or [num_elements] of this type on the GPU of x.
+template <typename T>
+T* numbers(const at::Tensor& tensor, std::int64_t count, const at::Tensor& x, const char* name) {
+  TORCH_CHECK(tensor.is_contiguous() && tensor.numel() == count && tensor.device() == x.device(), name, ": expected ",
+              count, " contiguous numbers on ", x.device(), ", found ", tensor.sizes(), " on ", tensor.device());
+  return tensor.mutable_data_ptr<T>();
 }
 
 /// Queues `work` on the current stream of the GPU where `x` lies.
@@ -149,6 +160,66 @@ void rotate_cuda_(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, b
                         .sin = sin.const_data_ptr<float>(),
                         .inverse = inverse},
          x);
+}
+
+void adamw_update_cuda(const AdamWTensors& t, const AdamWStep& step) {
+  constexpr const char* kName = "adamw_update";
+  const std::int64_t count = t.master.numel();
+  const kernel::Element element = element_of(t.gradient, kName);
+  const bool wide = element == kernel::Element::float32;
+  const double first_correction = 1.0 - std::pow(step.beta1, static_cast<double>(step.number)),
+               second_correction = 1.0 - std::pow(step.beta2, static_cast<double>(step.number));
+  launch(kernel::AdamW{.gradient_element = element,
+                       .num_elements = count,
+                       .master = numbers<float>(t.master, count, t.master, kName),
+                       .first_moment = numbers<float>(t.first_moment, count, t.master, kName),
+                       .second_moment = numbers<float>(t.second_moment, count, t.master, kName),
+                       .gradient = wide ? static_cast<const void*>(numbers<float>(t.gradient, count, t.master, kName))
+                                        : numbers<at::BFloat16>(t.gradient, count, t.master, kName),
+                       .value = t.value.defined() ? numbers<at::BFloat16>(t.value, count, t.master, kName) : nullptr,
+                       .gradient_scale = static_cast<float>(step.gradient_scale),
+                       .first_share = static_cast<float>(1.0 - step.beta1),
+                       .beta2 = static_cast<float>(step.beta2),
+                       .second_share = static_cast<float>(1.0 - step.beta2),
+                       .inverse_root_correction = static_cast<float>(1.0 / std::sqrt(second_correction)),
+                       .eps = static_cast<float>(step.eps),
+                       .decay = static_cast<float>(1.0 - step.lr * step.weight_decay),
+                       .step_size = static_cast<float>(step.lr / first_correction)},
+         t.master);
+}
+
+std::pair<at::Tensor, at::Tensor> read_logits_cuda(const at::Tensor& logits, const at::Tensor& targets,
+                                                   std::int64_t first_id) {
+  constexpr const char* kName = "read_logits";
+  TORCH_CHECK(logits.dim() == 2 && logits.is_contiguous(), kName, ": expected contiguous [n, V], found ",
+              logits.sizes());
+  const std::int64_t num_rows = logits.size(0);
+  const at::Tensor lse = at::empty({num_rows}, logits.options().dtype(at::kFloat)), target_logit = at::empty_like(lse);
+  launch(kernel::LogitRows{.element = element_of(logits, kName),
+                           .num_rows = num_rows,
+                           .num_columns = logits.size(1),
+                           .logits = logits.const_data_ptr(),
+                           .targets = numbers<std::int64_t>(targets, num_rows, logits, kName),
+                           .first_id = first_id,
+                           .lse = lse.mutable_data_ptr<float>(),
+                           .target_logit = target_logit.mutable_data_ptr<float>()},
+         logits);
+  return {lse, target_logit};
+}
+
+void logit_gradients_cuda_(const at::Tensor& logits, const at::Tensor& targets, std::int64_t first_id,
+                           const at::Tensor& lse, const at::Tensor& weights) {
+  constexpr const char* kName = "logit_gradients";
+  const std::int64_t num_rows = logits.size(0);
+  launch(kernel::LogitGradients{.element = element_of(logits, kName),
+                                .num_rows = num_rows,
+                                .num_columns = logits.size(1),
+                                .logits = logits.mutable_data_ptr(),
+                                .targets = numbers<std::int64_t>(targets, num_rows, logits, kName),
+                                .first_id = first_id,
+                                .lse = numbers<float>(lse, num_rows, logits, kName),
+                                .weights = numbers<float>(weights, num_rows, logits, kName)},
+         logits);
 }
 
 }  // namespace entune

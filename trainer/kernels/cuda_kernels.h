@@ -2,9 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <utility>
 
 namespace entune {
+
+struct AdamWStep;
+struct AdamWTensors;
 
 // The kernels of our own for GPUs (*.cu), on tensors of one GPU, queued on the current stream. float32 and bfloat16;
 // TORCH_CHECK where a tensor is of another type, and in a build without CUDA. Each computes what the function of the
@@ -36,5 +40,14 @@ std::pair<at::Tensor, at::Tensor> swiglu_backward_cuda(const at::Tensor& dy, con
 
 /// rotary.h
 void rotate_cuda_(at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, bool inverse);
+
+/// adamw_update.h
+void adamw_update_cuda(const AdamWTensors& tensors, const AdamWStep& step);
+
+/// cross_entropy.h; {lse, target_logit}, and the gradients in the place of the logits.
+std::pair<at::Tensor, at::Tensor> read_logits_cuda(const at::Tensor& logits, const at::Tensor& targets,
+                                                   std::int64_t first_id);
+void logit_gradients_cuda_(const at::Tensor& logits, const at::Tensor& targets, std::int64_t first_id,
+                           const at::Tensor& lse, const at::Tensor& weights);
 
 }  // namespace entune

@@ -25,5 +25,12 @@ std::pair<at::Tensor, at::Tensor> swiglu_backward_cuda(const at::Tensor&, const 
   refuse("swiglu_backward");
 }
 void rotate_cuda_(at::Tensor&, const at::Tensor&, const at::Tensor&, bool) { refuse("rotate"); }
+void adamw_update_cuda(const AdamWTensors&, const AdamWStep&) { refuse("adamw_update"); }
+std::pair<at::Tensor, at::Tensor> read_logits_cuda(const at::Tensor&, const at::Tensor&, std::int64_t) {
+  refuse("read_logits");
+}
+void logit_gradients_cuda_(const at::Tensor&, const at::Tensor&, std::int64_t, const at::Tensor&, const at::Tensor&) {
+  refuse("logit_gradients");
+}
 
 }  // namespace entune

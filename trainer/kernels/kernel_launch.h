@@ -84,4 +84,46 @@ struct Rotary {
 };
 void launch(const Rotary& work, CUstream_st* stream);
 
+/// With the corrections of the moments, c1 = 1 - beta1^n and c2 = 1 - beta2^n, folded in.
+struct AdamW {
+  Element gradient_element;
+  std::int64_t num_elements;
+  float* master;
+  float* first_moment;
+  float* second_moment;
+  const void* gradient;
+  void* value;  ///< bfloat16; null: none
+  float gradient_scale;
+  float first_share;              ///< 1 - beta1
+  float beta2, second_share;      ///< 1 - beta2
+  float inverse_root_correction;  ///< 1 / sqrt(c2)
+  float eps;
+  float decay;      ///< 1 - lr * weight_decay
+  float step_size;  ///< lr / c1
+};
+void launch(const AdamW& work, CUstream_st* stream);
+
+/// Contiguous logits [num_rows, num_columns] of the ids from first_id on.
+struct LogitRows {
+  Element element;
+  std::int64_t num_rows, num_columns;
+  const void* logits;
+  const std::int64_t* targets;  ///< [num_rows] ids
+  std::int64_t first_id;
+  float* lse;           ///< [num_rows]
+  float* target_logit;  ///< [num_rows]; 0 where the target is none of the columns
+};
+void launch(const LogitRows& work, CUstream_st* stream);
+
+struct LogitGradients {
+  Element element;
+  std::int64_t num_rows, num_columns;
+  void* logits;  ///< become their gradients
+  const std::int64_t* targets;
+  std::int64_t first_id;
+  const float* lse;      ///< [num_rows], over all ids
+  const float* weights;  ///< [num_rows]
+};
+void launch(const LogitGradients& work, CUstream_st* stream);
+
 }  // namespace entune::kernel

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "trainer/kernels/attention_merge.h"
+#include "trainer/kernels/fused_attention.h"
 #include "trainer/kernels/packed_segments.h"
 
 namespace entune {
@@ -31,8 +32,56 @@ at::Tensor in_place_of_own_rows(const at::Tensor& own, const PackedLayout& layou
   return all;
 }
 
+/// Rows of [T, H, D] as the one sample of a batch, [1, H, rows, D]: a view.
 at::Tensor as_batch(const at::Tensor& x, std::int64_t begin, std::int64_t length) {
-  return x.narrow(0, begin, length).unsqueeze(0);
+  return x.narrow(0, begin, length).unsqueeze(0).transpose(1, 2);
+}
+
+/// How many segments there are, if all are of one length and keys stand where their queries do; otherwise 0.
+std::int64_t num_equal_segments(const PackedLayout& layout) {
+  const std::vector<Segment> segments = segments_of(layout);
+  const bool are_equal = std::ranges::all_of(segments, [&](const Segment& s) { return s.length == segments[0].length; });
+  return are_equal && layout.keys_ahead() == 0 ? static_cast<std::int64_t>(segments.size()) : 0;
+}
+
+/// Rows [T, H, ...] of so many equal segments as a batch, [segments, H, rows, ...]: a view.
+at::Tensor as_segments(const at::Tensor& x, std::int64_t num_segments) {
+  return x.unflatten(0, {num_segments, x.size(0) / num_segments}).transpose(1, 2);
+}
+at::Tensor from_segments(const at::Tensor& x) { return x.transpose(1, 2).flatten(0, 1); }
+
+PackedResult attend_segments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             const PackedLayout& layout) {
+  if (const std::int64_t equal = num_equal_segments(layout); equal > 0) {
+    const auto [out, lse] =
+        fused_attention(as_segments(q, equal), as_segments(k, equal), as_segments(v, equal), /*is_causal=*/true);
+    return {from_segments(out), from_segments(lse)};
+  }
+  TORCH_CHECK(layout.segment_offsets.defined(), "packed attention: expected a layout that was prepared for ",
+              q.device());
+  const std::int64_t longest = longest_segment(layout);
+  const auto [out, lse, random_state, unused, mask] =
+      at::_flash_attention_forward(q, own_rows(k, layout), own_rows(v, layout), layout.segment_offsets,
+                                   layout.segment_offsets, longest, longest, 0.0, /*is_causal=*/true, false);
+  return {out, lse.t(), random_state};  // the log-sum-exp comes as [H, T]
+}
+
+PackedGradients attend_segments_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
+                                         const at::Tensor& v, const PackedResult& attended,
+                                         const PackedLayout& layout) {
+  if (const std::int64_t equal = num_equal_segments(layout); equal > 0) {
+    const DenseAttention result{as_segments(attended.out, equal), as_segments(attended.lse, equal)};
+    const auto [dq, dk, dv] =
+        fused_attention_backward(as_segments(grad, equal), as_segments(q, equal), as_segments(k, equal),
+                                 as_segments(v, equal), result, /*is_causal=*/true);
+    return {from_segments(dq), from_segments(dk), from_segments(dv)};
+  }
+  const std::int64_t longest = longest_segment(layout);
+  const auto [dq, dk, dv] = at::_flash_attention_backward(
+      grad, q, own_rows(k, layout), own_rows(v, layout), attended.out, attended.lse.t().contiguous(),
+      layout.segment_offsets, layout.segment_offsets, longest, longest, 0.0, /*is_causal=*/true, attended.random_state,
+      at::empty({0}, q.options()));
+  return {dq, in_place_of_own_rows(dk, layout), in_place_of_own_rows(dv, layout)};
 }
 
 }  // namespace
@@ -44,47 +93,39 @@ void PackedLayout::prepare_for(at::Device device) {
   segment_offsets = at::tensor(offsets, at::kLong).to(at::TensorOptions(device).dtype(at::kInt));
 }
 
-bool flash_attention_fits(const at::Tensor& q, const PackedLayout& layout) {
+bool flash_takes(const at::Tensor& q) {
   return q.is_cuda() && (q.scalar_type() == at::kBFloat16 || q.scalar_type() == at::kHalf) && q.size(2) % 8 == 0 &&
-         q.size(2) <= 256 && !layout.window_matters();
+         q.size(2) <= 256;
+}
+
+bool flash_attention_fits(const at::Tensor& q, const PackedLayout& layout) {
+  return fused_attention_takes(q, q.size(2)) && !layout.window_matters();
 }
 
 PackedResult attend_flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout) {
-  TORCH_CHECK(layout.segment_offsets.defined(), "packed attention: expected a layout that was prepared for ",
-              q.device());
-  const std::int64_t longest = longest_segment(layout);
-  auto [out, lse, random_state, unused, mask] =
-      at::_flash_attention_forward(q, own_rows(k, layout), own_rows(v, layout), layout.segment_offsets,
-                                   layout.segment_offsets, longest, longest, 0.0, /*is_causal=*/true, false);
-  PackedResult result{out, lse.t(), random_state};  // the log-sum-exp comes as [H, T]
+  PackedResult result = attend_segments(q, k, v, layout);
   for (const PrefixReaders& r : prefix_readers(layout)) {
-    const auto prefix =
-        at::_flash_attention_forward(as_batch(q, r.begin, r.length), as_batch(k, 0, r.seen), as_batch(v, 0, r.seen),
-                                     std::nullopt, std::nullopt, r.length, r.seen, 0.0, /*is_causal=*/false, false);
+    const auto [out, lse] =
+        fused_attention(as_batch(q, r.begin, r.length), as_batch(k, 0, r.seen), as_batch(v, 0, r.seen), false);
     at::Tensor own_out = result.out.narrow(0, r.begin, r.length), own_lse = result.lse.narrow(0, r.begin, r.length);
-    merge_attention_(own_out, own_lse, std::get<0>(prefix)[0], std::get<1>(prefix)[0].t());
+    merge_attention_(own_out, own_lse, out[0].transpose(0, 1), lse[0].t());
   }
   return result;
 }
 
 PackedGradients attend_flash_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
                                       const at::Tensor& v, const PackedResult& attended, const PackedLayout& layout) {
-  const std::int64_t longest = longest_segment(layout);
-  const at::Tensor unused = at::empty({0}, q.options()), d_out = grad.contiguous();
-  auto [dq, own_dk, own_dv] =
-      at::_flash_attention_backward(d_out, q, own_rows(k, layout), own_rows(v, layout), attended.out,
-                                    attended.lse.t().contiguous(), layout.segment_offsets, layout.segment_offsets,
-                                    longest, longest, 0.0, /*is_causal=*/true, attended.random_state, unused);
-  PackedGradients g{dq, in_place_of_own_rows(own_dk, layout), in_place_of_own_rows(own_dv, layout)};
+  const at::Tensor d_out = grad.contiguous();
+  PackedGradients g = attend_segments_backward(d_out, q, k, v, attended, layout);
   for (const PrefixReaders& r : prefix_readers(layout)) {
-    const at::Tensor lse = attended.lse.narrow(0, r.begin, r.length).t().contiguous().unsqueeze(0);
-    auto [prefix_dq, dk, dv] = at::_flash_attention_backward(
-        as_batch(d_out, r.begin, r.length), as_batch(q, r.begin, r.length), as_batch(k, 0, r.seen),
-        as_batch(v, 0, r.seen), as_batch(attended.out, r.begin, r.length), lse, at::Tensor(), at::Tensor(), r.length,
-        r.seen, 0.0, /*is_causal=*/false, attended.random_state, unused);
-    g.q.narrow(0, r.begin, r.length).add_(prefix_dq[0]);
-    g.k.narrow(0, 0, r.seen).add_(dk[0]);
-    g.v.narrow(0, 0, r.seen).add_(dv[0]);
+    const DenseAttention result{as_batch(attended.out, r.begin, r.length),
+                                attended.lse.narrow(0, r.begin, r.length).t().unsqueeze(0)};
+    const auto [dq, dk, dv] =
+        fused_attention_backward(as_batch(d_out, r.begin, r.length), as_batch(q, r.begin, r.length),
+                                 as_batch(k, 0, r.seen), as_batch(v, 0, r.seen), result, false);
+    g.q.narrow(0, r.begin, r.length).add_(dq[0].transpose(0, 1));
+    g.k.narrow(0, 0, r.seen).add_(dk[0].transpose(0, 1));
+    g.v.narrow(0, 0, r.seen).add_(dv[0].transpose(0, 1));
   }
   return g;
 }

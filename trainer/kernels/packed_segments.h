@@ -31,18 +31,19 @@ std::vector<PrefixReaders> prefix_readers(const PackedLayout& layout);
 struct PackedResult {
   at::Tensor out;                ///< [T, H, D]
   at::Tensor lse;                ///< [T, H], over all that a row sees
-  at::Tensor random_state = {};  ///< of the flash operators of GPUs, whose backward asks for it; otherwise undefined
+  at::Tensor random_state = {};  ///< of flash over segments of several lengths, whose backward asks for it; otherwise undefined
 };
 
 struct PackedGradients {
   at::Tensor q, k, v;
 };
 
-/// Whether the flash operators of GPUs can do it: bfloat16 or float16 on a GPU, heads of a multiple of 8 up to 256, no
-/// window that matters.
+/// Whether the fused operators of GPUs can do it: they take the heads (fused_attention_takes), and no window matters.
 bool flash_attention_fits(const at::Tensor& q, const PackedLayout& layout);
 
-/// packed_attention by PyTorch's flash operators for GPUs: one call for all segments, one for each of prefix_readers.
+/// packed_attention by PyTorch's fused operators for GPUs: one call for all segments, one for each of prefix_readers.
+/// Segments of one length are a dense batch, for which cuDNN may be the faster; others go to flash, as cuDNN would plan
+/// every number and length of them anew.
 PackedResult attend_flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedLayout& layout);
 PackedGradients attend_flash_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
                                       const at::Tensor& v, const PackedResult& attended, const PackedLayout& layout);

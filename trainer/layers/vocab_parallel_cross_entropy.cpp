@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "trainer/kernels/cross_entropy.h"
 #include "trainer/layers/vocab_parallel.h"
@@ -27,43 +28,26 @@ struct Chunk {
 Chunk cross_entropy_chunk(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                           const at::Tensor& weights, const Vocabulary& vocabulary, bool needs_hidden,
                           at::Tensor& grad_weight) {
-  const std::int64_t part = vocabulary.end - vocabulary.begin;
-  at::Tensor logits = at::mm(hidden, weight.t());
-  const at::Tensor absent = targets.lt(vocabulary.begin).logical_or_(targets.ge(vocabulary.end));
-  const at::Tensor target = targets.sub(vocabulary.begin).masked_fill_(absent, 0);
-  const auto wide = logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor target_logit =
-      part == 0 ? at::zeros({hidden.size(0)}, hidden.options().dtype(wide))
-                : logits.gather(1, target.unsqueeze(1)).squeeze(1).to(wide).masked_fill_(absent, 0);
-  const SoftmaxPart softmax = softmax_part(logits);
-
+  LogitRows rows = read_logits(at::mm(hidden, weight.t()), targets, vocabulary.begin);
   // log sum exp over the whole vocabulary from the parts', and the target's logit from the rank that has it.
-  at::Tensor largest = softmax.lse.clone();
-  vocabulary.group->all_reduce(largest, ReduceOp::max);
-  at::Tensor sums = at::stack({softmax.lse.sub(largest).exp_(), target_logit});
-  vocabulary.group->all_reduce(sums, ReduceOp::sum);
-  const at::Tensor lse = sums[0].log().add_(largest);
+  at::Tensor lse = rows.lse, target_logit = rows.target_logit;
+  if (vocabulary.group->size() > 1) {
+    at::Tensor largest = rows.lse.clone();
+    vocabulary.group->all_reduce(largest, ReduceOp::max);
+    at::Tensor sums = at::stack({rows.lse.sub(largest).exp_(), target_logit});
+    vocabulary.group->all_reduce(sums, ReduceOp::sum);
+    lse = sums[0].log().add_(largest);
+    target_logit = sums[1];
+  }
   Chunk result;
-  result.loss = lse.sub(sums[1]).mul_(weights).sum();
+  result.loss = lse.sub(target_logit).mul_(weights).sum();
+  if (!needs_hidden && !grad_weight.defined()) return result;
 
-  // d loss / d logits = weight * (softmax over everything - target's one-hot). The difference is taken before it is
-  // rounded to a lower type: where the model is sure, both terms are near 1 and what counts is far below. A rank that
-  // has all of the vocabulary applies the weights to the smaller matrices.
-  at::Tensor difference = softmax.probabilities;
-  const bool is_whole = vocabulary.group->size() == 1;
-  if (!is_whole) difference.mul_(softmax.lse.sub(lse).exp_().mul_(weights).unsqueeze(1));
-  if (part > 0) {
-    const at::Tensor one_hot = is_whole ? at::ones_like(weights) : weights.masked_fill(absent, 0);
-    difference.scatter_add_(1, target.unsqueeze(1), one_hot.neg().unsqueeze(1));
-  }
-  difference = difference.to(hidden.scalar_type());
-  const at::Tensor row_weights = weights.to(hidden.scalar_type()).unsqueeze(1);
-  if (needs_hidden) {
-    result.grad_hidden = at::mm(difference, weight);
-    if (is_whole) result.grad_hidden.mul_(row_weights);
-  }
-  if (grad_weight.defined() && part > 0) {
-    grad_weight.narrow(0, 0, part).addmm_(difference.t(), is_whole ? hidden.mul(row_weights) : hidden);
+  const at::Tensor d_logits =
+      logit_gradients(std::move(rows), targets, vocabulary.begin, lse, weights, hidden.scalar_type());
+  if (needs_hidden) result.grad_hidden = at::mm(d_logits, weight);
+  if (grad_weight.defined() && weight.size(0) > 0) {
+    grad_weight.narrow(0, 0, weight.size(0)).addmm_(d_logits.t(), hidden);
   }
   return result;
 }

@@ -10,6 +10,7 @@
 #include "trainer/layers/vocab_parallel.h"
 #include "trainer/model/activation_checkpoint.h"
 #include "trainer/model/decoder_block.h"
+#include "trainer/model/static_decoding.h"
 
 namespace entune {
 namespace {
@@ -158,10 +159,16 @@ struct DecoderModel::Impl {
   std::function<void(std::size_t, std::size_t)> before_use;
   bool training = true;
   std::uint64_t num_passes = 0;
+  std::optional<StaticDecoding> recorded;  ///< on a GPU, without other tensor ranks
 };
 
 DecoderModel::DecoderModel(const LlamaConfig& config, const ModelOptions& options, Communicator& tensor_axis)
-    : impl_(std::make_unique<Impl>(config, options, tensor_axis)) {}
+    : impl_(std::make_unique<Impl>(config, options, tensor_axis)) {
+  // Other ranks' kernels would have to be recorded at the same moment.
+  if (options.device.is_cuda() && tensor_axis.size() == 1) {
+    impl_->recorded.emplace([this](const at::Tensor& ids, const KvCache& cache) { return decode_step(ids, cache); });
+  }
+}
 DecoderModel::~DecoderModel() = default;
 
 const LlamaConfig& DecoderModel::config() const { return impl_->config; }
@@ -173,7 +180,10 @@ std::vector<Parameter>& DecoderModel::parameters() {
 void DecoderModel::before_use(std::function<void(std::size_t, std::size_t)> hook) {
   impl_->before_use = std::move(hook);
 }
-void DecoderModel::set_training(bool training) { impl_->training = training; }
+void DecoderModel::set_training(bool training) {
+  impl_->training = training;
+  if (training && impl_->recorded) impl_->recorded->clear();
+}
 
 std::vector<at::Tensor> DecoderModel::trainable_parameters() {
   std::vector<at::Tensor> result;
@@ -235,7 +245,9 @@ at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_toke
   cache = KvCache{};
   cache.prefix_tokens = prefix;
   cache.lengths = impl_->on_device(lengths);
-  cache.capacity = (lengths.empty() ? 0 : *std::ranges::max_element(lengths)) + new_tokens;
+  cache.longest = lengths.empty() ? 0 : *std::ranges::max_element(lengths);
+  cache.capacity = cache.longest + new_tokens;
+  cache.rotary = impl_->rotary(at::arange(prefix, prefix + cache.capacity, cache.lengths.options()));
 
   const std::shared_ptr<BatchContext> context = impl_->context(batch);
   const at::Tensor rows = impl_->on_device(last_rows);
@@ -264,19 +276,30 @@ at::Tensor DecoderModel::prefill(const PackedBatch& batch, std::int64_t new_toke
 
 at::Tensor DecoderModel::decode(const at::Tensor& next_ids, KvCache& cache) {
   at::NoGradGuard no_grad;
-  const RotaryTables rotary = impl_->rotary(cache.lengths.add(cache.prefix_tokens));
-  const at::Tensor lengths = cache.lengths.add(1);
-  const std::int64_t longest = lengths.max().item<std::int64_t>();
-  TORCH_CHECK(longest <= cache.capacity, "key/value cache: expected room for ", longest,
+  TORCH_CHECK(cache.longest < cache.capacity, "key/value cache: expected room for ", cache.longest + 1,
               " tokens of a leaf, found a capacity of ", cache.capacity);
-  Residual residual{impl_->embed(next_ids.to(impl_->options.device)), {}};
+  const at::Tensor ids = next_ids.to(impl_->options.device);
+  const at::Tensor logits = impl_->recorded && impl_->recorded->takes(cache)
+                                ? impl_->recorded->decode(ids, cache)
+                                : decode_step(ids, cache.first_rows(cache.longest + 1));
+  cache.lengths = cache.lengths.add(1);
+  ++cache.longest;
+  return logits;
+}
+
+at::Tensor DecoderModel::decode_step(const at::Tensor& ids, const KvCache& cache) {
+  at::NoGradGuard no_grad;
+  const RotaryTables rotary{cache.rotary.cos.index_select(0, cache.lengths),
+                            cache.rotary.sin.index_select(0, cache.lengths)};
+  const at::Tensor lengths = cache.lengths.add(1);
+  FlashOffsets offsets;
+  Residual residual{impl_->embed(ids), {}};
   for (std::size_t i = 0; i < impl_->blocks.size(); ++i) {
     const KvCache::Layer& layer = cache.layers[i];
-    const CachedKeys keys{layer.prefix_keys, layer.prefix_values, layer.keys.narrow(2, 0, longest),
-                          layer.values.narrow(2, 0, longest), lengths};
+    CachedKeys keys{layer.prefix_keys, layer.prefix_values, layer.keys, layer.values, lengths, offsets};
+    if (i == 0) keys.offsets = offsets = flash_offsets(keys);
     residual = impl_->blocks[i].decode(residual, rotary, keys);
   }
-  cache.lengths = lengths;
   return impl_->head_logits(normalize(residual, impl_->norm.value, impl_->config.rms_norm_eps).second);
 }
 

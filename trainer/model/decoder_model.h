@@ -11,6 +11,7 @@
 
 #include "data/batches/packed_batch.h"
 #include "distributed/communicator.h"
+#include "trainer/model/kv_cache.h"
 #include "trainer/model/llama_config.h"
 #include "trainer/model/parameter.h"
 
@@ -42,22 +43,6 @@ struct ModelOptions {
   at::Device device = at::kCPU;  ///< of parameters and activations; batches come from the CPU
 
   bool cuts_rows(const Communicator& tensor_axis) const { return sequence_parallel && tensor_axis.size() > 1; }
-};
-
-/// Keys and values of a batch that is being decoded: the prefix's once, each leaf's in a row of its own.
-struct KvCache {
-  struct Layer {
-    at::Tensor prefix_keys, prefix_values;  ///< [1, K, P, D]; undefined if P = 0
-    at::Tensor keys, values;                ///< [B, K, S, D], S = capacity
-  };
-  std::vector<Layer> layers;
-  std::int64_t prefix_tokens = 0;  ///< P
-  at::Tensor lengths;              ///< [B] int64, tokens held of each leaf
-  std::int64_t capacity = 0;       ///< S: tokens a leaf may hold
-
-  /// Keeps these leaves only (finished ones leave). rows: int64 indices, on any device.
-  void keep(const at::Tensor& rows);
-  std::int64_t num_leaves() const { return lengths.defined() ? lengths.size(0) : 0; }
 };
 
 /// A Llama-family decoder: embedding, blocks of attention and SwiGLU with RMSNorm before each, a final norm and the
@@ -98,8 +83,12 @@ class DecoderModel {
   /// Runs prefix and leaves, stores their keys and values in `cache` (made anew, room for `new_tokens` more per leaf),
   /// and gives the logits after each leaf's last token: [B, V] float32, whole on every tensor rank. No gradient.
   at::Tensor prefill(const PackedBatch& batch, std::int64_t new_tokens, KvCache& cache);
-  /// Appends one token per leaf and gives the logits after it: next_ids [B] int64 on any device -> [B, V] float32.
+  /// Appends one token per leaf and gives the logits after it: next_ids [B] int64 on any device -> [B, V] float32. On a
+  /// GPU a few leaves are decoded by recorded graphs (StaticDecoding).
   at::Tensor decode(const at::Tensor& next_ids, KvCache& cache);
+  /// decode() on the cache's whole capacity, without its counting: the lengths stay. Shapes follow from those of its
+  /// arguments and the host reads no number from the device, so that a GPU can record it. ids on the model's device.
+  at::Tensor decode_step(const at::Tensor& ids, const KvCache& cache);
 
  private:
   struct Impl;

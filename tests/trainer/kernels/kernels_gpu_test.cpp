@@ -5,11 +5,15 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <iostream>
+
 #include "distributed/cuda_devices.h"
 #include "tests/trainer/kernels/relative_error.h"
+#include "trainer/kernels/adamw_update.h"
 #include "trainer/kernels/attention_merge.h"
 #include "trainer/kernels/cached_attention.h"
 #include "trainer/kernels/cross_entropy.h"
+#include "trainer/kernels/fused_attention.h"
 #include "trainer/kernels/packed_attention.h"
 #include "trainer/kernels/rms_norm.h"
 #include "trainer/kernels/rotary.h"
@@ -65,6 +69,7 @@ TEST_P(KernelsOnGpu, PackedAttention) {
       {8, 1, 128, 1, {13}, {}},        {2, 1, 64, 0, {17, 5}, {}},
       {2, 1, 80, 8, {}, {}},           {3, 3, 64, 600, {70, 1}, {}},
       {2, 1, 64, 6, {3, 0, 4}, {}},    {4, 2, 64, 10, {6, 12}, 5},
+      {4, 2, 64, 0, {16, 16, 16}, {}}, {4, 2, 64, 8, {8, 8}, {}},  // segments of one length
       {2, 1, 20, 30, {9, 2}, {}},  // heads that the flash operators do not take
   };
   for (const AttentionCase& c : cases) {
@@ -100,6 +105,48 @@ TEST_P(KernelsOnGpu, PackedAttention) {
   }
 }
 
+/// Each fused operator against float64, over two blocks of keys that merge: also what the backward is given is merged.
+TEST_P(KernelsOnGpu, FusedAttention) {
+  if (!fused_attention_takes(on_gpu(at::zeros({1})), 64)) GTEST_SKIP() << "not for " << c10::toString(GetParam());
+  const std::int64_t rows = 70, keys = 37;
+  for (const bool is_causal : {false, true}) {
+    const std::int64_t m = is_causal ? rows : keys;
+    const at::Tensor q = random({1, 4, rows, 64}), k = random({1, 2, m, 64}), v = random({1, 2, m, 64}),
+                     grad = random({1, 4, rows, 64}), other_k = random({1, 2, 20, 64}),
+                     other_v = random({1, 2, 20, 64});
+    const auto merged = [](DenseAttention a, const DenseAttention& b) {
+      at::Tensor out = a.out[0].transpose(0, 1), lse = a.lse[0].t();
+      merge_attention_(out, lse, b.out[0].transpose(0, 1), b.lse[0].t());
+      return a;
+    };
+    const DenseAttention other = dense_attention(q, other_k, other_v, false),
+                         alone = dense_attention(q, k, v, is_causal), whole = merged({alone.out.clone(), alone.lse.clone()}, other);
+    const AttentionGradients expected = dense_attention_backward(grad, q, k, v, whole, is_causal);
+    const DenseAttention given{on_gpu(whole.out), whole.lse.to(at::TensorOptions(kGpu).dtype(at::kFloat))};
+    const auto check = [&](const auto& attention, const auto& backward, const std::string& name) {
+      SCOPED_TRACE(name);
+      try {
+        const DenseAttention found = attention(on_gpu(q), on_gpu(k), on_gpu(v), is_causal);
+        expect_close(found.out, alone.out, tolerance(), "out");
+        expect_close(found.lse, alone.lse, tolerance(), "log-sum-exp");
+        const AttentionGradients g = backward(on_gpu(grad), on_gpu(q), on_gpu(k), on_gpu(v), given, is_causal);
+        expect_close(g.q, expected.q, 2 * tolerance(), "dq");
+        expect_close(g.k, expected.k, 2 * tolerance(), "dk");
+        expect_close(g.v, expected.v, 2 * tolerance(), "dv");
+      } catch (const c10::Error& e) {
+        // What the chooser takes for a reason to stay with flash.
+        ASSERT_NE(name, "flash") << e.what_without_backtrace();
+        ASSERT_NE(name, "chosen") << e.what_without_backtrace();
+        std::cout << "cuDNN does not take it: " << e.what_without_backtrace() << "\n";
+      }
+    };
+    check(flash_attention, flash_attention_backward, "flash");
+    check(cudnn_attention, cudnn_attention_backward, "cudnn");
+    check(fused_attention, fused_attention_backward, "chosen");
+    check(fused_attention, fused_attention_backward, "chosen");  // and remembered
+  }
+}
+
 TEST_P(KernelsOnGpu, CachedAttention) {
   for (const std::int64_t prefix : {0, 21}) {
     CachedKeys cache;
@@ -114,6 +161,7 @@ TEST_P(KernelsOnGpu, CachedAttention) {
     CachedKeys there{prefix > 0 ? on_gpu(cache.prefix_keys) : at::Tensor(),
                      prefix > 0 ? on_gpu(cache.prefix_values) : at::Tensor(), on_gpu(cache.keys), on_gpu(cache.values),
                      cache.lengths.to(kGpu)};
+    there.offsets = flash_offsets(there);
     for (const std::optional<std::int64_t> window : {std::optional<std::int64_t>{}, std::optional<std::int64_t>{6}}) {
       expect_close(cached_attention(on_gpu(q), there, window), cached_attention(q, cache, window), tolerance(), "out");
     }
@@ -158,11 +206,51 @@ TEST_P(KernelsOnGpu, Rotary) {
   }
 }
 
-TEST_P(KernelsOnGpu, SoftmaxPart) {
-  const at::Tensor logits = random({6, 3000}).mul_(10.0);
-  const SoftmaxPart expected = softmax_part(logits.clone()), found = softmax_part(on_gpu(logits));
-  expect_close(found.probabilities, expected.probabilities, tolerance(), "probabilities");
-  expect_close(found.lse, expected.lse, tolerance(), "log-sum-exp");
+TEST_P(KernelsOnGpu, CrossEntropy) {
+  for (const std::int64_t vocabulary : {3000, 3001}) {  // with and without runs of 16 bytes
+    const at::Tensor logits = random({6, vocabulary}).mul_(10.0).to(GetParam()).to(at::kDouble),
+                     targets = at::tensor({0, 1, 1999, 2000, 2999, 7}, at::kLong), weights = at::rand({6});
+    const LogitRows whole = read_logits(logits.clone(), targets, 0);
+    const at::Tensor expected =
+        logit_gradients(whole, targets, 0, whole.lse, weights.to(at::kDouble), at::kDouble);
+    at::Tensor exponentials = at::zeros({6}), target_logit = at::zeros({6});
+    const std::vector<std::pair<std::int64_t, std::int64_t>> parts = {{0, 2000}, {2000, vocabulary}, {0, 0}};
+    for (const auto& [begin, end] : parts) {
+      const at::Tensor part = logits.narrow(1, begin, end - begin);
+      const LogitRows found = read_logits(on_gpu(part), targets.to(kGpu), begin);
+      exponentials.add_(found.lse.cpu().exp());
+      target_logit.add_(found.target_logit.cpu());
+      const at::Tensor lse = whole.lse.to(at::TensorOptions(kGpu).dtype(at::kFloat));
+      expect_close(logit_gradients(found, targets.to(kGpu), begin, lse, weights.to(kGpu), GetParam()),
+                   expected.narrow(1, begin, end - begin), tolerance(), "gradient");
+    }
+    test::expect_close(exponentials.log(), whole.lse, 1e-5, "log-sum-exp");
+    test::expect_close(target_logit, whole.target_logit, 1e-6, "the target's logit");
+  }
+}
+
+TEST_P(KernelsOnGpu, AdamW) {
+  for (const std::int64_t size : {4096, 1003}) {  // with and without runs of 16 bytes
+    AdamWStep step{.lr = 0.01, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-8, .weight_decay = 0.1, .gradient_scale = 0.5};
+    const at::Tensor start = at::randn({size});
+    const auto tensors = [&](at::Device device) {
+      const at::Tensor zero = at::zeros({size}, device);
+      return AdamWTensors{start.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true), zero.clone(),
+                          zero.clone(), {}, at::empty({size}, zero.options().dtype(at::kBFloat16))};
+    };
+    AdamWTensors here = tensors(at::kCPU), there = tensors(kGpu);
+    for (step.number = 1; step.number <= 4; ++step.number) {
+      const at::Tensor gradient = random({size});
+      here.gradient = gradient.to(GetParam());
+      there.gradient = on_gpu(gradient);
+      adamw_update(here, step);
+      adamw_update(there, step);
+    }
+    expect_close(there.master, here.master, 1e-6, "master");
+    expect_close(there.first_moment, here.first_moment, 1e-6, "first moment");
+    expect_close(there.second_moment, here.second_moment, 1e-6, "second moment");
+    EXPECT_TRUE(at::equal(there.value, there.master.to(at::kBFloat16)));
+  }
 }
 
 }  // namespace

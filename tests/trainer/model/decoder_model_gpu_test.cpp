@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "distributed/cuda_devices.h"
 #include "distributed/parameter_buckets.h"
 #include "tests/trainer/kernels/relative_error.h"
@@ -76,6 +78,59 @@ TEST_F(ModelOnGpu, TrainsAsTheCpuDoes) {
   }
   for (std::size_t i = 0; i < losses[0].size(); ++i) EXPECT_NEAR(losses[1][i], losses[0][i], 1e-3 * losses[0][i]) << i;
   EXPECT_LT(losses[0].back(), losses[0].front());
+}
+
+/// decode() replays recorded graphs; decode_step() on the rows that are held is the same work, launched one by one.
+TEST_F(ModelOnGpu, ReplayedDecodingIsTheStep) {
+  constexpr std::int64_t kSteps = 10;
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    ModelOptions options = lora_training();
+    options.dtype = dtype;
+    options.device = at::Device(at::kCUDA, 0);
+    const auto model = make_model(wider_config(), options, *self_);
+    model->set_training(false);
+    for (const std::int64_t prefix : {std::int64_t{9}, std::int64_t{0}, std::int64_t{9}}) {
+      SCOPED_TRACE(testing::Message() << c10::toString(dtype) << ", prefix " << prefix);
+      const PackedBatch batch = pack(make_sequences(prefix, {14, 11, 20, 10, 12}, wider_config().vocab_size), prefix, 1, 0.0F);
+      KvCache replayed, stepped;
+      at::Tensor logits = model->prefill(batch, kSteps, replayed);
+      model->prefill(batch, kSteps, stepped);
+      for (std::int64_t step = 0; step < kSteps; ++step) {
+        at::Tensor next = logits.argmax(-1);
+        if (step == 4) {
+          const at::Tensor rows = at::tensor({3, 0}, at::kLong);
+          replayed.keep(rows);
+          stepped.keep(rows);
+          next = next.index_select(0, rows.to(next.device()));
+        }
+        const at::Tensor expected = model->decode_step(next, stepped.first_rows(stepped.longest + 1));
+        stepped.lengths = stepped.lengths.add(1);
+        ++stepped.longest;
+        logits = model->decode(next, replayed);
+        expect_close(logits, expected, dtype == at::kFloat ? 1e-5 : 2e-2, "logits");
+      }
+      EXPECT_NE(replayed.place, nullptr);
+    }
+  }
+}
+
+TEST_F(ModelOnGpu, GivesTheSameBitsTwiceInDeterministicMode) {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // libtorch refuses deterministic products without it
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  const PackedBatch batch = pack(make_sequences(9, {14, 11, 20}, wider_config().vocab_size), 9, 5, 0.25F);
+  std::vector<LossAndGradients> results;
+  for (int i = 0; i < 2; ++i) {
+    ModelOptions options = lora_training();
+    options.dtype = at::kBFloat16;
+    options.device = at::Device(at::kCUDA, 0);
+    const auto model = make_model(wider_config(), options, *self_);
+    results.push_back(run(*model, {batch}));
+  }
+  at::globalContext().setDeterministicAlgorithms(false, /*warn_only=*/false);
+  EXPECT_EQ(results[0].loss, results[1].loss);
+  for (const auto& [name, gradient] : results[0].gradients) {
+    EXPECT_TRUE(at::equal(gradient, results[1].gradients.at(name))) << name;
+  }
 }
 
 TEST_F(ModelOnGpu, AnswersAsTheCpuDoes) {
