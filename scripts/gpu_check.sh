@@ -191,6 +191,7 @@ done
 for name in ${PARTS//,/ }; do
   [[ " ${NAMES[*]} ${NUMBER[*]} " == *" $name "* ]] || fail "PARTS: expected numbers from 1 to 7 or names of ${NAMES[*]}, found '$name'"
 done
+command -v python3 >/dev/null || fail "needs python3"
 export STEPS=${#selected[@]}
 if [ -z "$given_build" ]; then
   STEPS=$((STEPS + 3))
@@ -241,7 +242,9 @@ run_part() {
   fi
   if [ "$limit" -gt "$left" ]; then limit=$left; fi
   begin=$(date +%s.%N)
-  timeout --kill-after=10 "$limit" bash "$script" --part "$name" "${overrides[@]}" >"$log" 2>&1 </dev/null || rc=$?
+  timeout --kill-after=10 "$limit" bash "$script" --part "$name" "${overrides[@]}" >"$log" 2>&1 </dev/null &
+  running=$!
+  wait "$running" || rc=$?
   local seconds
   seconds=$(date +%s.%N | awk -v begin="$begin" '{print $1 - begin}')
   case $rc in
@@ -260,6 +263,8 @@ run_part() {
 }
 
 began=$SECONDS
+running=
+trap 'kill $running 2>/dev/null; exit 130' INT TERM  # the part, with all that it started
 for name in "${selected[@]}"; do run_part "$name"; done
 
 python3 - "$out" "$(commit)" "${NAMES[@]}" <<'PYTHON'
