@@ -93,11 +93,6 @@ void PackedLayout::prepare_for(at::Device device) {
   segment_offsets = at::tensor(offsets, at::kLong).to(at::TensorOptions(device).dtype(at::kInt));
 }
 
-bool flash_takes(const at::Tensor& q) {
-  return q.is_cuda() && (q.scalar_type() == at::kBFloat16 || q.scalar_type() == at::kHalf) && q.size(2) % 8 == 0 &&
-         q.size(2) <= 256;
-}
-
 bool flash_attention_fits(const at::Tensor& q, const PackedLayout& layout) {
   return fused_attention_takes(q, q.size(2)) && !layout.window_matters();
 }
