@@ -41,7 +41,8 @@ AttentionChooser::AttentionChooser(double tolerance, Timer timer, Log log)
 bool AttentionChooser::second_is_better(const AttentionShape& s, const std::vector<at::Tensor>& expected,
                                         const Call& first, const Call& second) const {
   const auto say = [&](const std::string& what) {
-    log_(fmt::format("attention: the first way stays for {} x {} rows, {} keys, heads {}/{} of {}, causal {}, backward {}: {}",
+    log_(fmt::format("attention: the first way stays for {} x {} rows, {} keys, {}/{} heads of {}, "
+                     "causal {}, backward {}: {}",
                      s.batch, s.rows, s.keys, s.heads, s.kv_heads, s.head_dim, s.is_causal, s.is_backward, what));
     return false;
   };

@@ -29,9 +29,10 @@ struct PrefixReaders {
 std::vector<PrefixReaders> prefix_readers(const PackedLayout& layout);
 
 struct PackedResult {
-  at::Tensor out;                ///< [T, H, D]
-  at::Tensor lse;                ///< [T, H], over all that a row sees
-  at::Tensor random_state = {};  ///< of flash over segments of several lengths, whose backward asks for it; otherwise undefined
+  at::Tensor out;  ///< [T, H, D]
+  at::Tensor lse;  ///< [T, H], over all that a row sees
+  /// Of flash over segments of several lengths, whose backward asks for it; otherwise undefined.
+  at::Tensor random_state = {};
 };
 
 struct PackedGradients {

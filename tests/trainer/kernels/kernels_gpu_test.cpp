@@ -120,7 +120,8 @@ TEST_P(KernelsOnGpu, FusedAttention) {
       return a;
     };
     const DenseAttention other = dense_attention(q, other_k, other_v, false),
-                         alone = dense_attention(q, k, v, is_causal), whole = merged({alone.out.clone(), alone.lse.clone()}, other);
+                         alone = dense_attention(q, k, v, is_causal),
+                         whole = merged({alone.out.clone(), alone.lse.clone()}, other);
     const AttentionGradients expected = dense_attention_backward(grad, q, k, v, whole, is_causal);
     const DenseAttention given{on_gpu(whole.out), whole.lse.to(at::TensorOptions(kGpu).dtype(at::kFloat))};
     const auto check = [&](const auto& attention, const auto& backward, const std::string& name) {

@@ -91,7 +91,8 @@ TEST_F(ModelOnGpu, ReplayedDecodingIsTheStep) {
     model->set_training(false);
     for (const std::int64_t prefix : {std::int64_t{9}, std::int64_t{0}, std::int64_t{9}}) {
       SCOPED_TRACE(testing::Message() << c10::toString(dtype) << ", prefix " << prefix);
-      const PackedBatch batch = pack(make_sequences(prefix, {14, 11, 20, 10, 12}, wider_config().vocab_size), prefix, 1, 0.0F);
+      const PackedBatch batch =
+          pack(make_sequences(prefix, {14, 11, 20, 10, 12}, wider_config().vocab_size), prefix, 1, 0.0F);
       KvCache replayed, stepped;
       at::Tensor logits = model->prefill(batch, kSteps, replayed);
       model->prefill(batch, kSteps, stepped);
