@@ -96,8 +96,8 @@ opal_path() { ompi_info --parsable --path "$1" | sed -n "s/^path:$1://p"; }
 data() {
   step "recipes, corpus, scripts"
   local tokenizer=${TOKENIZER:-../shared/data/tokenizers/mistral-7b-instruct-v0.2} file
-  for file in recipes data/samples LICENSE scripts/setup.sh scripts/gpu_check.sh scripts/bench/compare.sh scripts/bench/peer_trl.py scripts/bench/peer.txt \
-    tests/trainer/commands/on_gpus.sh tests/data/tokens/fixtures/llama tests/data/tokens/fixtures/smollm; do
+  for file in recipes data/samples LICENSE scripts/setup.sh scripts/gpu_check.sh scripts/bench/{compare.sh,peer_trl.py,peer.txt} \
+    tests/trainer/commands/on_gpus.sh tests/data/tokens/fixtures/{llama,smollm}; do
     mkdir -p "$bundle/$(dirname "$file")"
     cp -r "$file" "$bundle/$file"
   done
@@ -121,7 +121,7 @@ write_run() {
 here=$(cd "$(dirname "$0")" && pwd)
 torch=${LIBTORCH_DIR:-$(python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>/dev/null)}
 if [ ! -e "$torch/lib/libtorch_cpu.so" ]; then
-  echo "run: expected libtorch at LIBTORCH_DIR or in python3's torch, found no lib/libtorch_cpu.so in '$torch'; set LIBTORCH_DIR to the folder that holds it" >&2
+  echo "run: expected libtorch at LIBTORCH_DIR or in python3's torch, found no lib/libtorch_cpu.so in '$torch'; set LIBTORCH_DIR" >&2
   exit 2
 fi
 built=$(cat "$here/libtorch")
@@ -134,7 +134,8 @@ libraries=$here/lib:$torch/lib
 for folder in "$torch"/../nvidia/*/lib; do
   if [ -d "$folder" ]; then libraries=$libraries:$folder; fi
 done
-export LIBTORCH_DIR="$torch" LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PATH="$here/bin:$PATH" OPAL_PREFIX="$here" ENTUNE_BUILD_DIR="$here"
+export LIBTORCH_DIR="$torch" LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" PATH="$here/bin:$PATH"
+export OPAL_PREFIX="$here" ENTUNE_BUILD_DIR="$here"
 # PMIx would say at every start that it has no compression, which many thousand ranks want.
 export PMIX_MCA_pcompress_base_silence_warning=1
 # OpenMPI insists on a remote shell, even on one machine, unless it is told that there is none.
@@ -145,7 +146,9 @@ RUN
 }
 
 # newest_symbol NAME: the newest version of libc (GLIBC) or of the C++ library (GLIBCXX) that the bundle asks for
-newest_symbol() { find "$bundle/bin" "$bundle/lib" -type f -exec objdump -T {} + 2>/dev/null | grep -oE "\($1_[0-9.]+\)" | tr -d '()' | sort -uV | tail -n 1; }
+newest_symbol() {
+  find "$bundle/bin" "$bundle/lib" -type f -exec objdump -T {} + 2>/dev/null | grep -oE "\($1_[0-9.]+\)" | tr -d '()' | sort -uV | tail -n 1
+}
 
 write_readme() {
   cat >"$bundle/README" <<README

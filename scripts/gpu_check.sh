@@ -9,8 +9,8 @@
 #   4 nccl           nccl_mpi_test on 2 ranks that share the GPU
 #   5 losses, ranks  a recipe on the CPU and on the GPU: the same losses; then on ranks that share the GPU (tests/trainer/commands/on_gpus.sh)
 #   6 7b_shared, 7b_plain, 13b_shared, 13b_plain, 34b_shared, 34b_plain
-#                    trainer benchmark at the shapes of mistral-7b, llama2-13b and codellama-34b, random weights, LoRA: XML with a shared prompt of 600
-#                    tokens or more; and plain, packed into micro-batches of 4,096 tokens
+#                    trainer benchmark at the shapes of mistral-7b, llama2-13b and codellama-34b, random weights, LoRA: XML with a shared prompt of
+#                    600 tokens or more; and plain, packed into micro-batches of 4,096 tokens
 #   7 peer           scripts/bench/compare.sh, where transformers, PEFT and TRL can be imported
 #
 #   gpu_check.sh [KEY=VALUE...]   overrides of the benchmarks' recipe
@@ -52,9 +52,9 @@ given_build=${ENTUNE_BUILD_DIR:+$(realpath -m "$ENTUNE_BUILD_DIR")}
 source "$(dirname "$script")/setup.sh"
 
 NAMES=(facts kernels model nccl losses ranks 7b_shared 7b_plain 13b_shared 13b_plain 34b_shared 34b_plain peer)
-declare -A NUMBER=([facts]=1 [kernels]=2 [model]=3 [nccl]=4 [losses]=5 [ranks]=5 [7b_shared]=6 [7b_plain]=6 [13b_shared]=6 [13b_plain]=6 [34b_shared]=6
-  [34b_plain]=6 [peer]=7)
-# The weights of a random model are drawn on one core, twice for 34B: half of its time.
+declare -A NUMBER=([facts]=1 [kernels]=2 [model]=3 [nccl]=4 [losses]=5 [ranks]=5 [7b_shared]=6 [7b_plain]=6 [13b_shared]=6 [13b_plain]=6
+  [34b_shared]=6 [34b_plain]=6 [peer]=7)
+# Guesses for an H100: 60 to 80 % of LIMIT in all, without the peer. Random weights are drawn on one core: for 34B two minutes and a half, each time.
 declare -A SECONDS_OF=([facts]=60 [kernels]=180 [model]=180 [nccl]=240 [losses]=240 [ranks]=240 [7b_shared]=180 [7b_plain]=180 [13b_shared]=240
   [13b_plain]=240 [34b_shared]=420 [34b_plain]=420 [peer]=900)
 
@@ -167,7 +167,8 @@ print(*(name for name in ("transformers", "peft", "trl") if u.find_spec(name) is
   [ -z "$missing" ] || skip "missing: $missing"
   $forced && skip "FORCE_CPU"
   rm -rf "$results/peer"
-  ENTUNE_PYTHON=$python TOKENIZER=$tokenizer ROUNDS=${ROUNDS:-1} OUT=$results/peer bash scripts/bench/compare.sh "${overrides[@]}" | tee "$results/$part.lines"
+  ENTUNE_PYTHON=$python TOKENIZER=$tokenizer ROUNDS=${ROUNDS:-1} OUT=$results/peer bash scripts/bench/compare.sh "${overrides[@]}" |
+    tee "$results/$part.lines"
   tail -n 1 "$results/$part.lines" | awk '$1 == "ratio" {printf "{\"ratio_shared\": %s, \"ratio_plain\": %s}\n", $3, $5}' >"$figures"
 }
 
@@ -271,6 +272,7 @@ python3 - "$out" "$(commit)" "${NAMES[@]}" <<'PYTHON'
 import json, os, sys
 out, commit, *names = sys.argv[1:]
 parts = [json.load(open(path, encoding="utf-8")) for path in (f"{out}/parts/{name}.json" for name in names) if os.path.exists(path)]
+parts = [part for part in parts if part["commit"] == commit]
 facts = next((part["figures"] for part in parts if part["part"] == "facts"), None) or {}
 
 

@@ -5,12 +5,15 @@ set -euo pipefail
 cd "$1"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-mkdir -p "$out/build/bin" "$out/gpu"
+mkdir -p "$out/build/bin" "$out/gpu" "$out/no_gpu"
 
 program() {  # NAME: its lines from standard input
   { echo '#!/usr/bin/env bash'; cat; } >"$out/build/bin/$1"
   chmod +x "$out/build/bin/$1"
 }
+printf '#!/bin/sh\nexit 1\n' >"$out/no_gpu/nvidia-smi"
+chmod +x "$out/no_gpu/nvidia-smi"
+export PATH=$out/no_gpu:$PATH  # of what this machine has nothing is seen
 program kernels_gpu_test <<<"echo run >>'$out/runs'; echo '[  PASSED  ] 5 tests.'"
 program decoder_model_gpu_test <<<'echo "[  FAILED  ] ModelOnGpu.TrainsAsTheCpuDoes"; exit 1'
 program nccl_mpi_test <<<'echo "[  SKIPPED ] NcclCommunicatorTest.Split (0 ms)"; echo "missing: a GPU for every rank"; echo "[  PASSED  ] 0 tests."'
@@ -55,10 +58,27 @@ expect '^34b_plain +skipped .* no time left'
 check 1 PARTS=8
 expect "PARTS: expected .* found '8'"
 # Without a GPU, nothing that needs one.
-if ! nvidia-smi -L >/dev/null 2>&1; then
-  check 0 FORCE_CPU=0 OUT="$out/none"
-  [ "$(grep -cE '^[a-z0-9_]+ +skipped .* no GPU' "$out/table")" -eq 13 ] || { echo "expected 13 parts without a GPU"; cat "$out/table"; exit 1; }
-fi
+check 0 FORCE_CPU=0 OUT="$out/none"
+[ "$(grep -cE '^[a-z0-9_]+ +skipped .* no GPU' "$out/table")" -eq 13 ] || { echo "expected 13 parts without a GPU"; cat "$out/table"; exit 1; }
+
+# With a GPU, so it is told: its facts; and the benchmarks' recipes, of which the real trainer says that they are right.
+cat >"$out/gpu/nvidia-smi" <<'GPU'
+#!/usr/bin/env bash
+if [ "$1" = -L ]; then echo "GPU 0: Stand-in"; else echo "Stand-in, 81559, 580.1, 9.0"; fi
+GPU
+chmod +x "$out/gpu/nvidia-smi"
+program trainer <<TRAINER
+[ "\$1 \$4 \$6 \$8" = "benchmark --warmup --steps --output" ] || exit 3
+echo '{}' >"\$9"
+echo "\${@:10}" >>"$out/keys"
+exec "$2/bin/trainer" validate --recipe "\$3" "\${@:10}"
+TRAINER
+check 0 PARTS=6 FORCE_CPU=0 LIMIT_7b_shared=60 OUT="$out/gpu/results" PATH="$out/gpu:$PATH"
+expect '^facts +pass .* gpu Stand-in, driver 580.1, memory_mib 81559, compute_capability 9.0'
+[ "$(grep -cE '^(7|13|34)b_(shared|plain) +pass' "$out/table")" -eq 6 ] || { echo "expected six benchmarks"; cat "$out/table"; exit 1; }
+for preset in mistral-7b llama2-13b codellama-34b; do
+  [ "$(grep -c "model.preset=$preset.*parallel.transport=nccl\|parallel.transport=nccl.*model.preset=$preset" "$out/keys")" -eq 2 ]
+done
 
 # The real trainer: its JSON gives the figures. Of the smallest shape, on a tokenizer of the tests.
 check 0 PARTS=7b_plain ENTUNE_BUILD_DIR="$2" OUT="$out/real" TOKENIZER=tests/data/tokens/fixtures/llama

@@ -20,21 +20,21 @@ if [ ! -e models/smollm2-135m-instruct/model.safetensors ]; then
   model=(model.init=random model.preset=smollm2-135m model.path=tests/data/tokens/fixtures/smollm)
 fi
 export ENTUNE_SHARE_GPUS=1
-# run NAME RANKS KEY=VALUE...
+# run NAME RANKS DTYPE KEY=VALUE...
 run() {
-  local name=$1 ranks=$2
-  shift 2
+  local name=$1 ranks=$2 dtype=$3
+  shift 3
   mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -np "$ranks" "$trainer" --recipe recipes/quickstart.yaml study=none task.prompt=minimal \
-    data.split.train=4 data.split.test=2 training.global_batch=2 model.dtype=float32 generation.max_new_tokens=4 evaluation.baseline=none \
+    data.split.train=4 data.split.test=2 training.global_batch=2 model.dtype="$dtype" generation.max_new_tokens=4 evaluation.baseline=none \
     export=none output="$out/$name" "${model[@]}" "$@"
 }
-run cpu 1 parallel.transport=mpi
+run cpu 1 float32 parallel.transport=mpi
 for case in "${cases[@]}"; do
   case $case in
-    gpu) run gpu 1 parallel.transport=nccl ;;
-    data) run data 2 parallel.transport=nccl ;;
-    tensor) run tensor 3 parallel.transport=nccl parallel.tensor=3 ;;
-    bfloat16) run bfloat16 1 parallel.transport=nccl model.dtype=bfloat16 ;;
+    gpu) run gpu 1 float32 parallel.transport=nccl ;;
+    data) run data 2 float32 parallel.transport=nccl ;;
+    tensor) run tensor 3 float32 parallel.transport=nccl parallel.tensor=3 ;;
+    bfloat16) run bfloat16 1 bfloat16 parallel.transport=nccl ;;
     *) echo "on_gpus.sh: unknown case '$case'" >&2; exit 2 ;;
   esac
 done
