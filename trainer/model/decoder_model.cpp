@@ -158,6 +158,7 @@ void DecoderModel::before_use(std::function<void(std::size_t, std::size_t)> hook
   impl_->before_use = std::move(hook);
 }
 void DecoderModel::set_training(bool training) { impl_->training = training; }
+void DecoderModel::count_passes_from(std::uint64_t number) { impl_->num_passes = number; }
 
 std::vector<at::Tensor> DecoderModel::trainable_parameters() {
   std::vector<at::Tensor> result;
