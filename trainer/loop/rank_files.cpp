@@ -136,24 +136,25 @@ class Relayout {
       if (dim >= 0) shape[static_cast<std::size_t>(dim)] = shard.part(shape[static_cast<std::size_t>(dim)]);
       const at::Tensor part = at::zeros(shape, dtype);
       read(rank, part.view({-1}));
-      owned(whole, shard, parameter.full_shape, 0).copy_(owned(part, shard, parameter.full_shape, shard_begin(shard, parameter.full_shape)));
+      owned_of_whole(whole, shard).copy_(owned_of_part(part, shard, parameter.full_shape));
     }
     const at::Tensor mine = at::zeros(parameter.value.sizes(), dtype);
-    const std::int64_t begin = shard_begin(parameter.shard, parameter.full_shape);
-    owned(mine, parameter.shard, parameter.full_shape, begin).copy_(owned(whole, parameter.shard, parameter.full_shape, 0));
+    owned_of_part(mine, parameter.shard, parameter.full_shape).copy_(owned_of_whole(whole, parameter.shard));
     return mine.view({-1});
   }
 
-  static std::int64_t shard_begin(const Shard& shard, const std::vector<std::int64_t>& full_shape) {
-    return shard.dim < 0 ? 0 : shard.begin(full_shape[static_cast<std::size_t>(shard.dim)]);
+  static at::Tensor owned_of_whole(const at::Tensor& whole, const Shard& shard) {
+    if (shard.dim < 0) return whole;
+    const std::int64_t full = whole.size(shard.dim), begin = shard.begin(full);
+    return whole.narrow(shard.dim, begin, shard.end(full) - begin);
   }
 
-  /// What `shard` owns, of a tensor that begins at row (or column) `first` of the whole.
-  static at::Tensor owned(const at::Tensor& tensor, const Shard& shard, const std::vector<std::int64_t>& full_shape,
-                          std::int64_t first) {
-    if (shard.dim < 0) return tensor;
+  /// A part without its padding.
+  static at::Tensor owned_of_part(const at::Tensor& part, const Shard& shard,
+                                  const std::vector<std::int64_t>& full_shape) {
+    if (shard.dim < 0) return part;
     const std::int64_t full = full_shape[static_cast<std::size_t>(shard.dim)];
-    return tensor.narrow(shard.dim, shard.begin(full) - first, shard.end(full) - shard.begin(full));
+    return part.narrow(shard.dim, 0, shard.end(full) - shard.begin(full));
   }
 
   CheckpointLayout saved_;
@@ -173,6 +174,7 @@ void read_anew(const Relayout& saved, const RankState& state) {
   for (const Trainer::Part& part : state.parts) {
     const std::array<at::Tensor, 3> states = states_of(part);
     for (std::size_t which = 0; which < states.size(); ++which) {
+      states[which].zero_();  // what lies between the pieces
       for (const ParameterBuckets::Piece& piece : part.pieces) {
         const at::Tensor mine = saved.state(state.parameters[piece.parameter], which);
         states[which].narrow(0, piece.offset, piece.length).copy_(mine.narrow(0, piece.begin, piece.length));
@@ -182,6 +184,16 @@ void read_anew(const Relayout& saved, const RankState& state) {
 }
 
 }  // namespace
+
+RankState rank_state(const Trainer& trainer, DeviceMesh& mesh, const std::vector<at::Tensor>& best) {
+  Communicator &data = mesh.axis(MeshAxis::data), &tensor = mesh.axis(MeshAxis::tensor);
+  return {.layout = {.data = data.size(), .tensor = tensor.size(), .sharded = trainer.is_sharded()},
+          .data_rank = data.rank(),
+          .tensor_rank = tensor.rank(),
+          .parameters = trainer.trained_parameters(),
+          .parts = trainer.parts(),
+          .best = best};
+}
 
 std::vector<std::string> write_rank_files(const fs::path& checkpoint, const RankState& state) {
   if (!state.has_files()) return {};

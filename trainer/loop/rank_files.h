@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/device_mesh.h"
 #include "trainer/loop/checkpoint_directory.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/model/parameter.h"
@@ -25,6 +26,9 @@ struct RankState {
   int rank() const { return data_rank * layout.tensor + tensor_rank; }
   bool has_files() const { return layout.sharded || data_rank == 0; }
 };
+
+/// That of a rank in training; `best` may be empty (BestWeights::kept).
+RankState rank_state(const Trainer& trainer, DeviceMesh& mesh, const std::vector<at::Tensor>& best);
 
 /// Writes the rank's files into a checkpoint; their names. None for a rank that has none:
 ///

@@ -139,7 +139,8 @@ class CellTraining {
       progress.update(step.step, step.skipped ? "skipped" : fmt::format("loss {:.4f}", step.loss));
       if (trainer_.asked_to_stop()) save_and_leave();
       validate_if_due();
-      if (is_due(recipe_.checkpoint.every, trainer_)) save_or_go_on();
+      // What is saved while steps are skipped may push out the last checkpoint that is good.
+      if (!step.skipped && is_due(recipe_.checkpoint.every, trainer_)) save_or_go_on();
     }
     best_.restore();
     return result();
@@ -188,18 +189,6 @@ class CellTraining {
         {{"step", record.step}, {"loss", record.loss}, {"strict_f1", record.strict_f1}, {"best", record.best}});
   }
 
-  RankState rank_state() const {
-    const int data_rank = mesh_.axis(MeshAxis::data).rank();
-    return {.layout = {.data = mesh_.axis(MeshAxis::data).size(),
-                       .tensor = mesh_.axis(MeshAxis::tensor).size(),
-                       .sharded = trainer_.is_sharded()},
-            .data_rank = data_rank,
-            .tensor_rank = mesh_.axis(MeshAxis::tensor).rank(),
-            .parameters = trainer_.trained_parameters(),
-            .parts = trainer_.parts(),
-            .best = best_.kept()};
-  }
-
   /// state.json: all but the tensors and the order of samples, which follows from seed and step.
   json state() const {
     const TrainerProgress progress = trainer_.progress();
@@ -220,7 +209,7 @@ class CellTraining {
   }
 
   void save() {
-    const RankState state = rank_state();
+    const RankState state = rank_state(trainer_, mesh_, best_.kept());
     store_.save(trainer_.steps_done(), state.layout, [&](const std::filesystem::path& staged) {
       std::vector<std::string> files = write_rank_files(staged, state);
       if (first_rank()) {
@@ -274,7 +263,7 @@ class CellTraining {
                                    found.path.string(), saved.at("num_samples").dump(), saved.at("total_steps").dump(),
                                    samples_.size(), trainer_.total_steps()));
     }
-    RankState state = rank_state();
+    RankState state = rank_state(trainer_, mesh_, {});
     const json& best = saved.at("best");
     for (std::size_t i = 0; !best.is_null() && i < state.parameters.size(); ++i)
       state.best.push_back(at::empty_like(state.parameters[i].value.detach()));
