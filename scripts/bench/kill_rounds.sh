@@ -91,34 +91,39 @@ while number < rounds:
     open(f"{run}.log", "w").close()
     wants_save = number % 3 == 0
     job = start(run)
+    wait_until(job, lambda: steps(run) > 0)
+    ranks = ranks_of(job)
     if wants_save:
         wanted = f".step_{choose.randrange(1, 41) * 5:07}.partial"
         reached = wait_until(job, lambda: being_saved(run) == wanted)
         time.sleep(choose.uniform(0, save_seconds))
     else:
-        reached = wait_until(job, lambda: steps(run) > 0)
+        reached = True
         time.sleep(choose.uniform(0, training_seconds))
-    ranks = ranks_of(job)
     if not reached or job.poll() is not None or len(ranks) != 2 or os.path.exists(f"{run}/cells/tiny/cell.json"):
         missed += 1  # over before it could be killed
         job.wait()
-        assert missed <= 3 * rounds + 10, "the training is over too soon to be killed"
+        assert missed <= 3 * rounds + 10, "trainings and saves are over too soon to be killed"
         continue
     os.kill(choose.choice(ranks), signal.SIGKILL)
     assert job.wait() != 0
-    killed_in["save" if being_saved(run) else "training"] += 1
-    number += 1
+    phase = "save" if being_saved(run) else "training"
+    if wants_save and phase != "save":
+        missed += 1  # the save was over; checked all the same
+    else:
+        killed_in[phase] += 1
+        number += 1
     verify = subprocess.run([trainer, "checkpoints", "verify", run], capture_output=True, text=True)
     if verify.returncode != 0:
         torn += 1
-        print(f"round {number}: {verify.stdout}{verify.stderr}", flush=True)
+        print(f"round {number}, killed in {phase}: {verify.stdout}{verify.stderr}", flush=True)
     if start(run, "--resume", "auto").wait() != 0 or result(run) != expected:
         unequal += 1
-        print(f"round {number}: unequal\n{open(f'{run}.log').read()}", flush=True)
+        print(f"round {number}, killed in {phase}: unequal\n{open(f'{run}.log').read()}", flush=True)
     resumed += "resumed from" in open(f"{run}.log").read()
 
-print(f"killed inside a save: {killed_in['save']}, elsewhere: {killed_in['training']}; resumed from a checkpoint: {resumed}, from the start: "
-      f"{rounds - resumed}; over before the kill and done again: {missed}")
+print(f"killed inside a save: {killed_in['save']}, elsewhere: {killed_in['training']}; resumed from a checkpoint: {resumed}; "
+      f"done again, as the save or the training was over before the kill: {missed}")
 print(f"{rounds} rounds, {torn} torn, {unequal} unequal")
 sys.exit(1 if torn or unequal else 0)
 PYTHON

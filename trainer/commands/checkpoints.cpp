@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,16 +30,18 @@ struct Arguments {
 std::vector<fs::path> checkpoint_folders(const Arguments& arguments) {
   const RunFolder folder(arguments.run);
   if (!fs::is_directory(folder.root() / "cells")) {
-    throw InputError(fmt::format("{}: expected a run folder with cells/, found none; give the folder that training wrote "
-                                 "(runs/<name>)",
-                                 arguments.run));
+    throw InputError(
+        fmt::format("{}: expected a run folder with cells/, found none; give the folder that training wrote "
+                    "(runs/<name>)",
+                    arguments.run));
   }
   if (arguments.cell) {
     if (fs::is_directory(folder.cell(*arguments.cell))) return {folder.cell(*arguments.cell) / "checkpoints"};
     throw InputError(fmt::format("--cell: expected a cell of {}, found none named {}", arguments.run, *arguments.cell));
   }
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(folder.root() / "cells")) folders.push_back(entry.path() / "checkpoints");
+  for (const auto& entry : fs::directory_iterator(folder.root() / "cells"))
+    folders.push_back(entry.path() / "checkpoints");
   std::ranges::sort(folders);
   return folders;
 }
@@ -102,7 +105,7 @@ void prune(const Arguments& arguments) {
         ++num_kept;
         continue;
       }
-      fs::remove_all(checkpoint);
+      remove_checkpoint(checkpoint);
       fmt::print("removed {}\n", checkpoint.string());
     }
   }

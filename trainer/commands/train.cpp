@@ -40,8 +40,9 @@ void add_train(CLI::App& app, CommandContext& context) {
   app.add_flag("--overwrite", arguments->overwrite, "Replace the results of an earlier run in the same folder");
   app.add_option("--cell", arguments->cell,
                  "Run only this cell of the study (number from 0, or name), for jobs that run apart");
-  app.add_option("--resume", arguments->resume,
-                 "auto: go on from each cell's newest checkpoint, and leave finished cells; a checkpoint's directory; none")
+  app.add_option(
+         "--resume", arguments->resume,
+         "auto: go on from each cell's newest checkpoint, and leave finished cells; a checkpoint's directory; none")
       ->type_name("auto|none|PATH");
   app.callback([&app, &context, arguments] {
     if (!app.get_subcommands().empty()) return;

@@ -68,6 +68,13 @@ std::vector<fs::path> list_checkpoints(const fs::path& directory) {
   return checkpoints;
 }
 
+void remove_checkpoint(const fs::path& checkpoint) {
+  const fs::path hidden = checkpoint.parent_path() / fmt::format(".{}.removed", checkpoint.filename().string());
+  fs::remove_all(hidden);
+  fs::rename(checkpoint, hidden);
+  fs::remove_all(hidden);
+}
+
 void remove_unfinished_checkpoints(const fs::path& directory) {
   if (!fs::is_directory(directory)) return;
   std::vector<fs::path> unfinished;
@@ -80,13 +87,12 @@ void remove_unfinished_checkpoints(const fs::path& directory) {
 void write_manifest(const fs::path& checkpoint, const CheckpointManifest& manifest) {
   json files = json::object();
   for (const auto& [name, file] : manifest.files) files[name] = {{"bytes", file.bytes}, {"xxh3_128", file.hash}};
-  const json body{{"format", kFormat},
-                  {"step", manifest.step},
-                  {"layout",
-                   {{"data", manifest.layout.data},
-                    {"tensor", manifest.layout.tensor},
-                    {"sharded", manifest.layout.sharded}}},
-                  {"files", files}};
+  const json body{
+      {"format", kFormat},
+      {"step", manifest.step},
+      {"layout",
+       {{"data", manifest.layout.data}, {"tensor", manifest.layout.tensor}, {"sharded", manifest.layout.sharded}}},
+      {"files", files}};
   const json whole{{"checkpoint", body}, {"xxh3_128", text_hash(body.dump())}};
   write_text_file(checkpoint / kManifest, whole.dump(1) + "\n");
 }

@@ -39,7 +39,9 @@ std::string checkpoint_name(std::int64_t step);
 std::int64_t checkpoint_step(const std::filesystem::path& checkpoint);
 /// The checkpoints in a directory, the oldest first, whole or broken; none if there is no such directory.
 std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& directory);
-/// Removes what was left by saves that never came to their end. No save may be under way there.
+/// Removes a checkpoint. It is never seen in part: its name goes first. Throws std::filesystem::filesystem_error.
+void remove_checkpoint(const std::filesystem::path& checkpoint);
+/// Removes what was left by saves and removals that never came to their end. No save may be under way there.
 void remove_unfinished_checkpoints(const std::filesystem::path& directory);
 
 /// The file is on disk when this returns.
@@ -47,8 +49,8 @@ void write_manifest(const std::filesystem::path& checkpoint, const CheckpointMan
 /// Throws InputError, which names the file, if the manifest is absent or was changed.
 CheckpointManifest read_manifest(const std::filesystem::path& checkpoint);
 
-/// Why files of a checkpoint are broken, or empty if they are whole: absent, of another size or, with `hashes`, of other
-/// bytes. Looks at every `stride`-th file from number `first` on, for ranks that share the reading.
+/// Why files of a checkpoint are broken, or empty if they are whole: absent, of another size or, with `hashes`, of
+/// other bytes. Looks at every `stride`-th file from number `first` on, for ranks that share the reading.
 std::string fault_of(const std::filesystem::path& checkpoint, const CheckpointManifest& manifest, bool hashes,
                      std::size_t first = 0, std::size_t stride = 1);
 

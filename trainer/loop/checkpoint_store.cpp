@@ -86,20 +86,24 @@ std::optional<CheckpointStore::Found> CheckpointStore::find_newest() {
   for (std::string name; std::getline(newest_first, name);) {
     if (const auto manifest = check(directory_ / name)) return take(directory_ / name, *manifest);
   }
-  throw EarlyEnd(EarlyEnd::no_usable_checkpoint,
-                 fmt::format("{}: expected a checkpoint that is whole, found broken ones only; name another by --resume "
-                             "PATH, or start anew with --overwrite",
-                             directory_.string()));
+  throw EarlyEnd(
+      EarlyEnd::no_usable_checkpoint,
+      fmt::format("{}: expected a checkpoint that is whole, found broken ones only; name another by --resume "
+                  "PATH, or start anew with --overwrite",
+                  directory_.string()));
 }
 
 CheckpointStore::Found CheckpointStore::find(const fs::path& path) {
   const fs::path checkpoint = path.has_filename() ? path : path.parent_path();
   on_rank_zero(world_, [&] {
-    const std::vector<fs::path> beside = list_checkpoints(checkpoint.has_parent_path() ? checkpoint.parent_path() : ".");
-    if (std::ranges::none_of(beside, [&](const fs::path& other) { return other.filename() == checkpoint.filename(); })) {
-      throw InputError(fmt::format("checkpoint.resume: expected auto, none or a checkpoint (a directory step_...), found "
-                                   "none at '{}'; trainer checkpoints ls RUN lists those of a run",
-                                   path.string()));
+    const std::vector<fs::path> beside =
+        list_checkpoints(checkpoint.has_parent_path() ? checkpoint.parent_path() : ".");
+    if (std::ranges::none_of(beside,
+                             [&](const fs::path& other) { return other.filename() == checkpoint.filename(); })) {
+      throw InputError(
+          fmt::format("checkpoint.resume: expected auto, none or a checkpoint (a directory step_...), found "
+                      "none at '{}'; trainer checkpoints ls RUN lists those of a run",
+                      path.string()));
     }
   });
   if (const auto manifest = check(checkpoint)) return take(checkpoint, *manifest);
@@ -112,8 +116,7 @@ CheckpointStore::Found CheckpointStore::find(const fs::path& path) {
 void CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
                            const std::function<std::vector<std::string>(const fs::path& staged)>& write) {
   const std::string name = checkpoint_name(step);
-  const fs::path target = directory_ / name, staged = directory_ / ("." + name + ".partial"),
-                 replaced = directory_ / ("." + name + ".replaced");
+  const fs::path target = directory_ / name, staged = directory_ / ("." + name + ".partial");
   try {
     on_rank_zero(world_, [&] {
       if (fs::create_directories(directory_)) sync_directory(directory_.parent_path());
@@ -122,7 +125,7 @@ void CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
     const CheckpointManifest manifest{step, layout, agree_on_files(world_, report_of(staged, write))};
     on_rank_zero(world_, [&] {
       write_manifest(staged, manifest);
-      if (fs::exists(target)) fs::rename(target, replaced);  // a broken one, or one that was given up
+      if (fs::exists(target)) remove_checkpoint(target);  // a broken one, or one that was given up
       fs::rename(staged, target);
       sync_directory(directory_);
       remove_surplus(step);
@@ -136,14 +139,17 @@ void CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
 }
 
 void CheckpointStore::remove_surplus(std::int64_t step) const {
-  std::error_code ignored;  // the new checkpoint is there, whatever becomes of the old ones
-  fs::remove_all(directory_ / ("." + checkpoint_name(step) + ".replaced"), ignored);
   std::int64_t num_kept = 0;
   std::vector<fs::path> newest_first = list_checkpoints(directory_);
   std::ranges::reverse(newest_first);
   for (const fs::path& path : newest_first) {
     const bool stays = checkpoint_step(path) <= step && num_kept++ < keep_;
-    if (!stays && path != found_) fs::remove_all(path, ignored);
+    if (stays || path == found_) continue;
+    try {
+      remove_checkpoint(path);
+    } catch (const fs::filesystem_error& error) {  // the new one is there all the same
+      fmt::print(stderr, "warning: {}\n", error.what());
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -47,10 +48,8 @@ json description(const RankState& state) {
     parts.push_back({{"size", part.states.master.numel()}, {"pieces", pieces}});
   }
   for (const Parameter& parameter : state.parameters) shard_dims[parameter.name] = parameter.shard.dim;
-  return {{"data_rank", state.data_rank},
-          {"tensor_rank", state.tensor_rank},
-          {"parts", parts},
-          {"shard_dims", shard_dims}};
+  return {
+      {"data_rank", state.data_rank}, {"tensor_rank", state.tensor_rank}, {"parts", parts}, {"shard_dims", shard_dims}};
 }
 
 void require_finite(const RankState& state) {

@@ -168,11 +168,12 @@ class CellTraining {
     const std::int64_t at = step.step - 1, steps = loader_.steps_per_epoch();
     std::vector<std::string> ids;
     for (const std::size_t sample : loader_.sample_order(at / steps, at % steps)) ids.push_back(data_.train[sample].id);
-    const std::string what = fmt::format("step {}: loss {}, gradient norm {}", step.step, step.loss, step.gradient_norm);
+    const std::string what =
+        fmt::format("step {}: loss {}, gradient norm {}", step.step, step.loss, step.gradient_norm);
     if (first_rank()) fmt::print(stderr, "{}: not applied; the samples were {}\n", what, fmt::join(ids, ", "));
     if (trainer_.progress().skipped_in_row < kMaxSkippedInRow) return;
     throw EarlyEnd(EarlyEnd::not_finite,
-                   fmt::format("{}: the {}th step in a row that is not finite; the last good checkpoint is {}; lower "
+                   fmt::format("{}; {} steps in a row were not finite; the last good checkpoint is {}; lower "
                                "training.optimizer.lr or look at the data",
                                what, kMaxSkippedInRow, store_.last().empty() ? "none" : store_.last().string()));
   }
@@ -232,9 +233,10 @@ class CellTraining {
 
   [[noreturn]] void save_and_leave() {
     save();
-    throw EarlyEnd(EarlyEnd::saved,
-                   fmt::format("asked to stop: step {} of {} is saved in {}; the same command with --resume auto goes on",
-                               trainer_.steps_done(), trainer_.total_steps(), store_.last().string()));
+    throw EarlyEnd(
+        EarlyEnd::saved,
+        fmt::format("asked to stop: step {} of {} is saved in {}; the same command with --resume auto goes on",
+                    trainer_.steps_done(), trainer_.total_steps(), store_.last().string()));
   }
 
   void resume() {
@@ -268,8 +270,7 @@ class CellTraining {
     for (std::size_t i = 0; !best.is_null() && i < state.parameters.size(); ++i)
       state.best.push_back(at::empty_like(state.parameters[i].value.detach()));
     read_rank_files(found.path, found.manifest.layout, state);
-    if (!best.is_null())
-      best_.resume(std::move(state.best), {number_or_nan(best.at(0)), number_or_nan(best.at(1))});
+    if (!best.is_null()) best_.resume(std::move(state.best), {number_or_nan(best.at(0)), number_or_nan(best.at(1))});
     trainer_.resume({saved.at("step"), saved.at("skipped"), saved.at("skipped_in_row")});
     seconds_ = saved.at("seconds");
     num_samples_ = saved.at("samples");
@@ -279,7 +280,8 @@ class CellTraining {
   }
 
   json result() {
-    const double peak = over_ranks(mesh_.world(), static_cast<double>(peak_memory_bytes(mesh_.device())), ReduceOp::max);
+    const double peak =
+        over_ranks(mesh_.world(), static_cast<double>(peak_memory_bytes(mesh_.device())), ReduceOp::max);
     return {
         {"seconds", seconds_},
         {"samples", num_samples_},

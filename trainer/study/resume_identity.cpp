@@ -49,9 +49,10 @@ std::set<std::string> differing(const json& a, const json& b) {
 
 void require_same_keys(const json& saved, const json& now, const std::filesystem::path& where) {
   if (const std::set<std::string> keys = differing(saved, now); !keys.empty()) {
-    throw InputError(fmt::format("{}: expected the recipe that it was made by, found other values of {}; put them back, or "
-                                 "start anew with another `output`",
-                                 where.string(), fmt::join(keys, ", ")));
+    throw InputError(
+        fmt::format("{}: expected the recipe that it was made by, found other values of {}; put them back, or "
+                    "start anew with another `output`",
+                    where.string(), fmt::join(keys, ", ")));
   }
 }
 
@@ -65,9 +66,10 @@ void require_same_identity(const json& saved, const LoadedRecipe& loaded, const 
   const json now = resume_identity(loaded);
   require_same_keys(saved.at("recipe"), now["recipe"], where);
   if (const std::set<std::string> keys = differing(saved.at("data"), now["data"]); !keys.empty()) {
-    throw InputError(fmt::format("{}: expected the data that it was trained on, found that the files of {} have changed; put "
-                                 "them back, or start anew with another `output`",
-                                 where.string(), fmt::join(keys, ", ")));
+    throw InputError(
+        fmt::format("{}: expected the data that it was trained on, found that the files of {} have changed; put "
+                    "them back, or start anew with another `output`",
+                    where.string(), fmt::join(keys, ", ")));
   }
 }
 

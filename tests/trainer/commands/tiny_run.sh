@@ -21,7 +21,7 @@ data: {train: $out/texts.jsonl, split: {by: template_id, train: $((steps * 4)), 
 labels:
   PERSON: name of a person
 task: {prompt: minimal}
-training: {lora: {rank: 2, alpha: 4}, epochs: $epochs, global_batch: 4, evaluate_every: none}
+training: {lora: {rank: 256, alpha: 256}, epochs: $epochs, global_batch: 4, evaluate_every: none}
 generation: {max_new_tokens: 4}
 evaluation: {baseline: none, bootstrap: 0}
 checkpoint: {every: 5}

@@ -45,9 +45,10 @@ class Training {
       : mesh_(world, layout.data, layout.tensor),
         model_(make_model(small_config(), model_options(kind), mesh_.axis(MeshAxis::tensor))),
         samples_(random_samples(13, small_config().vocab_size)),
-        loader_(samples_,
-                {.global_batch = 4, .micro_batch_tokens = 30, .prefix_sharing = kind.dropout == 0.0, .prompt_weight = 0},
-                5, mesh_.axis(MeshAxis::data).rank(), layout.data),
+        loader_(
+            samples_,
+            {.global_batch = 4, .micro_batch_tokens = 30, .prefix_sharing = kind.dropout == 0.0, .prompt_weight = 0}, 5,
+            mesh_.axis(MeshAxis::data).rank(), layout.data),
         trainer_(*model_, loader_, mesh_, trainer_options(layout)),
         best_(*model_) {}
 
@@ -142,12 +143,12 @@ std::string name_of(const testing::TestParamInfo<std::tuple<Layout, Kind>>& info
 }
 
 class ResumeBits : public Checkpoints, public testing::WithParamInterface<std::tuple<Layout, Kind>> {};
-INSTANTIATE_TEST_SUITE_P(
-    Cases, ResumeBits,
-    testing::Combine(testing::Values(Layout{1, 1}, Layout{2, 1}, Layout{1, 2}, Layout{2, 2}, Layout{2, 1, false}),
-                     testing::Values(Kind{}, Kind{.full = true}, Kind{.full = true, .bfloat16 = true},
-                                     Kind{.dropout = 0.5})),
-    name_of);
+INSTANTIATE_TEST_SUITE_P(Cases, ResumeBits,
+                         testing::Combine(testing::Values(Layout{1, 1}, Layout{2, 1}, Layout{1, 2}, Layout{2, 2},
+                                                          Layout{2, 1, false}),
+                                          testing::Values(Kind{}, Kind{.full = true},
+                                                          Kind{.full = true, .bfloat16 = true}, Kind{.dropout = 0.5})),
+                         name_of);
 
 // Eight steps of two epochs with several micro-batches each.
 TEST_P(ResumeBits, AreThoseOfARunThatWasNotCut) {
@@ -239,7 +240,8 @@ TEST_F(Broken, OnesAreNamedAndTheOneBeforeIsUsed) {
     const auto expect_refused = [&] {
       testing::internal::CaptureStderr();
       EXPECT_EQ(newest(), 4) << name;
-      EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::AllOf(HasSubstr(checkpoint_name(8)), HasSubstr(name)));
+      EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                  testing::AllOf(HasSubstr(checkpoint_name(8)), HasSubstr(name)));
     };
     write_file(file, whole.substr(0, whole.size() / 2));
     expect_refused();

@@ -158,7 +158,8 @@ TEST_F(Resume, AnotherRecipeOrOtherDataAreRefusedByName) {
     overrides.push_back("checkpoint.resume=auto");
     return input_error_of([&] { run("cut", overrides, *self_); });
   };
-  EXPECT_THAT(error({"training.lora.alpha=8", "seed=3"}), HasSubstr("found other values of seed, training.lora.alpha;"));
+  EXPECT_THAT(error({"training.lora.alpha=8", "seed=3"}),
+              HasSubstr("found other values of seed, training.lora.alpha;"));
   std::vector<Example> other = corpus();
   other[3].text.back() = 'e';
   write_jsonl(folder_ / "corpus.jsonl", other);
@@ -167,7 +168,9 @@ TEST_F(Resume, AnotherRecipeOrOtherDataAreRefusedByName) {
   EXPECT_THAT(input_error_of([&] { run("cut", {}, *self_); }), HasSubstr("--resume auto"));
   EXPECT_THAT(input_error_of([&] { run("other", {"checkpoint.resume=" + (folder_ / "nothing").string()}, *self_); }),
               HasSubstr("checkpoint.resume: expected"));
-  EXPECT_THAT(input_error_of([&] { run("cut", {"checkpoint.resume=x", "study.seed=[1,2]"}, *self_); }),
+  EXPECT_THAT(input_error_of([&] {
+                run("cut", {"checkpoint.resume=x", "study.seed=[1,2]"}, *self_);
+              }),
               HasSubstr("give --cell, or auto"));
   // From one checkpoint, into another folder.
   run("other", {"checkpoint.resume=" + (cell("cut") / "checkpoints" / checkpoint_name(1)).string()}, *self_);
@@ -184,7 +187,8 @@ TEST_F(Resume, BrokenCheckpointsNeverMeanAStartAnew) {
   expect_same("uncut", "cut", kAdapter);
 
   cut("uncut", "lost", 2);
-  for (const fs::path& checkpoint : list_checkpoints(cell("lost") / "checkpoints")) fs::remove(checkpoint / "state.json");
+  for (const fs::path& checkpoint : list_checkpoints(cell("lost") / "checkpoints"))
+    fs::remove(checkpoint / "state.json");
   try {
     run("lost", {"checkpoint.resume=auto"}, *self_);
     FAIL() << "started anew";
@@ -197,8 +201,9 @@ TEST_F(Resume, BrokenCheckpointsNeverMeanAStartAnew) {
 TEST_F(Resume, ThreeStepsInARowThatAreNotFiniteEndTheRun) {
   try {
     testing::internal::CaptureStderr();
-    run("lost", {"training.optimizer={lr: 10, clip_norm: 0, eps: 1.0e-30, weight_decay: 10}", "training.method=full",
-                 "export=none", "training.epochs=100", "training.evaluate_every=none"},
+    run("lost",
+        {"training.optimizer={lr: 10, clip_norm: 0, eps: 1.0e-30, weight_decay: 10}", "training.method=full",
+         "export=none", "training.epochs=100", "training.evaluate_every=none"},
         *self_);
     testing::internal::GetCapturedStderr();
     FAIL() << "finished";
@@ -248,7 +253,8 @@ TEST_F(Resume, ASignalBetweenCellsLeavesFinishedOnesAlone) {
   EXPECT_EQ(fs::last_write_time(first), written);
   EXPECT_EQ(json::parse(read_file(folder_ / "study/summary.json"))["cells"].size(), 2u);
   EXPECT_THAT(input_error_of([&] {
-                run("study", {"study.seed=[1,2]", "training.method=none", "checkpoint.resume=auto", "training.epochs=5"},
+                run("study",
+                    {"study.seed=[1,2]", "training.method=none", "checkpoint.resume=auto", "training.epochs=5"},
                     *self_);
               }),
               HasSubstr("found other values of training.epochs"));
