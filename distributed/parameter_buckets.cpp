@@ -134,6 +134,18 @@ void ParameterBuckets::lay_out(Bucket& bucket, const std::vector<BucketedParamet
       {bucket.values.narrow(0, part_begin, part_size), bucket.gradients.narrow(0, part_begin, part_size), bucket.kind});
 }
 
+std::vector<ParameterBuckets::Piece> ParameterBuckets::pieces(std::size_t part) const {
+  const Bucket& bucket = buckets_[part];
+  const std::int64_t size = parts_[part].value.numel(), part_begin = sharded() ? group_.rank() * size : 0;
+  std::vector<Piece> pieces;
+  for (std::size_t m = 0; m < bucket.members.size(); ++m) {
+    const std::int64_t begin = std::max(bucket.offsets[m], part_begin);
+    const std::int64_t end = std::min(bucket.offsets[m] + parameters_[bucket.members[m]].numel(), part_begin + size);
+    if (begin < end) pieces.push_back({bucket.members[m], begin - bucket.offsets[m], end - begin, begin - part_begin});
+  }
+  return pieces;
+}
+
 void ParameterBuckets::zero_gradients() {
   for (Bucket& bucket : buckets_) bucket.gradients.zero_();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {

@@ -45,6 +45,16 @@ class ParameterBuckets {
     int kind;
   };
 
+  /// Where a part holds a parameter, or a piece of it; counted in elements.
+  struct Piece {
+    std::size_t parameter = 0;  ///< its place in the constructor's list
+    std::int64_t begin = 0;     ///< within the parameter, flat
+    std::int64_t length = 0;
+    std::int64_t offset = 0;  ///< within the part
+
+    bool operator==(const Piece&) const = default;
+  };
+
   /// `group` must outlive the buckets, the buckets every backward pass of their parameters. Throws c10::Error for a
   /// parameter that is not trained.
   ParameterBuckets(const std::vector<BucketedParameter>& parameters, Communicator& group, const BucketOptions& options);
@@ -53,6 +63,8 @@ class ParameterBuckets {
   ParameterBuckets& operator=(const ParameterBuckets&) = delete;
 
   const std::vector<Part>& parts() const { return parts_; }
+  /// What the part of this number holds, in the order of the part; what lies between the pieces is padding.
+  std::vector<Piece> pieces(std::size_t part) const;
   bool sharded() const { return options_.shard && group_.size() > 1; }
 
   void zero_gradients();

@@ -11,6 +11,7 @@
 #include "data/input_error.h"
 #include "distributed/mpi_runtime.h"
 #include "trainer/commands/commands.h"
+#include "trainer/loop/early_end.h"
 
 namespace {
 
@@ -66,6 +67,7 @@ int main(int argc, char** argv) {
   entune::add_import(app, context);
   entune::add_report(app, context);
   entune::add_benchmark(app, context);
+  entune::add_checkpoints(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -77,6 +79,9 @@ int main(int argc, char** argv) {
   try {
     context.run();
     return 0;
+  } catch (const entune::EarlyEnd& error) {
+    if (mpi.rank() == 0) fmt::print(stderr, "{}\n", error.what());
+    return error.code();
   } catch (const entune::InputError& error) {
     return refuse(mpi, error.what());
   } catch (const std::exception& error) {

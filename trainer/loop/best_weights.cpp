@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <utility>
+
 namespace entune {
 
 bool BestWeights::offer(double score, double loss) {
@@ -17,6 +19,11 @@ bool BestWeights::offer(double score, double loss) {
 void BestWeights::restore() {
   const at::NoGradGuard no_grad;
   for (std::size_t i = 0; i < kept_.size(); ++i) parameters_[i].copy_(kept_[i]);
+}
+
+void BestWeights::resume(std::vector<at::Tensor> kept, std::pair<double, double> standing) {
+  kept_ = std::move(kept);
+  best_ = standing;
 }
 
 }  // namespace entune

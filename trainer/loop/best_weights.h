@@ -20,6 +20,13 @@ class BestWeights {
   /// Puts the best weights back; nothing happens if none was ever offered.
   void restore();
 
+  /// The best so far, by trained parameter; empty if none was ever offered.
+  const std::vector<at::Tensor>& kept() const { return kept_; }
+  /// Its score, and minus its loss.
+  std::pair<double, double> standing() const { return best_; }
+  /// Goes on from the best of an earlier run.
+  void resume(std::vector<at::Tensor> kept, std::pair<double, double> standing);
+
  private:
   std::vector<at::Tensor> parameters_, kept_;
   std::pair<double, double> best_;  // score, -loss

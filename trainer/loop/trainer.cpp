@@ -2,16 +2,18 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <fmt/format.h>
 
 #include <chrono>
 #include <cmath>
-#include <stdexcept>
 
+#include "trainer/loop/stop_signal.h"
 #include "trainer/optim/gradient_norm.h"
 
 namespace entune {
 namespace {
+
+// Passes are numbered from the step's own number on: what dropout drops does not depend on where a run was resumed.
+constexpr int kPassBits = 32;
 
 /// How the tensor axis holds a parameter and its gradient: what shares a bucket.
 enum Kind { kSharded, kReplicated, kPartial };
@@ -50,9 +52,7 @@ Trainer::~Trainer() { model_.before_use(nullptr); }
 
 ParameterBuckets Trainer::make_buckets() {
   std::vector<BucketedParameter> trained;
-  for (const Parameter& parameter : model_.parameters()) {
-    if (parameter.value.requires_grad()) trained.push_back({parameter.value, kind_of(parameter)});
-  }
+  for (const Parameter& parameter : trained_parameters()) trained.push_back({parameter.value, kind_of(parameter)});
   Communicator& data = mesh_.axis(MeshAxis::data);
   const bool overlap = options_.overlap.value_or(!mesh_.device().is_cpu()) && data.size() > 1;
   if (overlap) bucket_group_ = data.split(0, data.rank());
@@ -70,12 +70,35 @@ void Trainer::await_before_use() {
   });
 }
 
+std::vector<Parameter> Trainer::trained_parameters() const {
+  std::vector<Parameter> trained;
+  for (const Parameter& parameter : model_.parameters()) {
+    if (parameter.value.requires_grad()) trained.push_back(parameter);
+  }
+  return trained;
+}
+
+std::vector<Trainer::Part> Trainer::parts() const {
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < optimizer_.states().size(); ++i)
+    parts.push_back({optimizer_.states()[i], buckets_.pieces(i)});
+  return parts;
+}
+
+void Trainer::resume(const TrainerProgress& progress) {
+  progress_ = progress;
+  optimizer_.resume(progress.steps_done - progress.num_skipped);
+  buckets_.gather();
+}
+
 StepRecord Trainer::run_step() {
   const auto begin = std::chrono::steady_clock::now();
   enter(StepPhase::data);
-  const StepBatches work = loader_.load(step_ / loader_.steps_per_epoch(), step_ % loader_.steps_per_epoch());
+  const std::int64_t step = steps_done();
+  const StepBatches work = loader_.load(step / loader_.steps_per_epoch(), step % loader_.steps_per_epoch());
 
   model_.set_training(true);
+  model_.count_passes_from(static_cast<std::uint64_t>(step) << kPassBits);
   buckets_.zero_gradients();
   double loss_sum = 0.0;
   for (std::size_t i = 0; i < work.micro_batches.size(); ++i) {
@@ -91,18 +114,18 @@ StepRecord Trainer::run_step() {
   enter(StepPhase::optimizer);
 
   StepRecord record = agree(work, loss_sum);
-  record.gradient_norm = gradient_norm() / work.weight_sum;
-  if (!std::isfinite(record.gradient_norm)) {
-    throw std::runtime_error(
-        fmt::format("step {}: the gradient's norm is {}; lower training.optimizer.lr or look at the data", record.step,
-                    record.gradient_norm));
+  record.learning_rate = options_.optimizer.lr * learning_rate_factor(options_.schedule, step, total_steps_);
+  ++progress_.steps_done;
+  if (record.skipped) {
+    ++progress_.num_skipped;
+    ++progress_.skipped_in_row;
+  } else {
+    progress_.skipped_in_row = 0;
+    optimizer_.step(record.learning_rate,
+                    clip_factor(record.gradient_norm, options_.optimizer.clip_norm) / work.weight_sum);
+    enter(StepPhase::communication);
+    buckets_.gather();
   }
-  record.learning_rate = options_.optimizer.lr * learning_rate_factor(options_.schedule, step_, total_steps_);
-  optimizer_.step(record.learning_rate,
-                  clip_factor(record.gradient_norm, options_.optimizer.clip_norm) / work.weight_sum);
-  enter(StepPhase::communication);
-  buckets_.gather();
-  ++step_;
   if (timer_ != nullptr) timer_->leave();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return record;
@@ -126,23 +149,25 @@ double Trainer::gradient_norm() const {
                               mesh_.axis(MeshAxis::tensor));
 }
 
-StepRecord Trainer::agree(const StepBatches& work, double loss_sum) const {
-  Communicator& data = mesh_.axis(MeshAxis::data);
+StepRecord Trainer::agree(const StepBatches& work, double loss_sum) {
+  Communicator &data = mesh_.axis(MeshAxis::data), &tensor = mesh_.axis(MeshAxis::tensor);
   StepRecord record;
-  record.step = step_ + 1;
-  record.epoch = step_ / loader_.steps_per_epoch() + 1;
+  record.step = steps_done() + 1;
+  record.epoch = steps_done() / loader_.steps_per_epoch() + 1;
   record.loss = sum_over(data, loss_sum) / work.weight_sum;
-  if (!std::isfinite(record.loss)) {
-    throw std::runtime_error(fmt::format("step {}: the loss is {}; lower training.optimizer.lr or look at the data",
-                                         record.step, record.loss));
-  }
-  at::Tensor counts =
-      at::tensor({work.num_samples, work.tokens.logical, work.tokens.executed, work.tokens.supervised}, at::kLong);
+  record.gradient_norm = gradient_norm() / work.weight_sum;
+  const std::int64_t is_bad = std::isfinite(record.loss) && std::isfinite(record.gradient_norm) ? 0 : 1;
+  const std::int64_t stop = stop_requested() ? 1 : 0;
+  at::Tensor counts = at::tensor(
+      {work.num_samples, work.tokens.logical, work.tokens.executed, work.tokens.supervised, is_bad, stop}, at::kLong);
   data.all_reduce(counts, ReduceOp::sum);
+  if (tensor.size() > 1) tensor.all_reduce(counts, ReduceOp::max);  // the signal may have met one rank alone
   record.samples = counts[0].item<std::int64_t>();
   record.logical_tokens = counts[1].item<std::int64_t>();
   record.executed_tokens = counts[2].item<std::int64_t>();
   record.supervised_tokens = counts[3].item<std::int64_t>();
+  record.skipped = counts[4].item<std::int64_t>() > 0;
+  asked_to_stop_ = counts[5].item<std::int64_t>() > 0;
   return record;
 }
 

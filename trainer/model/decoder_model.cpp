@@ -184,6 +184,7 @@ void DecoderModel::set_training(bool training) {
   impl_->training = training;
   if (training && impl_->recorded) impl_->recorded->clear();
 }
+void DecoderModel::count_passes_from(std::uint64_t number) { impl_->num_passes = number; }
 
 std::vector<at::Tensor> DecoderModel::trainable_parameters() {
   std::vector<at::Tensor> result;

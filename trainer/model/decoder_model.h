@@ -69,6 +69,9 @@ class DecoderModel {
   void initialize_random(std::uint64_t seed);
   /// Dropout is active in training mode only.
   void set_training(bool training);
+  /// What dropout drops in a training pass follows from the batch's samples and the pass's number: `number` for the
+  /// next, one more for each after it.
+  void count_passes_from(std::uint64_t number);
 
   /// sum_i loss_weights[i] * -log p(loss_targets[i] | row loss_rows[i]): a float32 scalar, differentiable, equal on
   /// every tensor rank. Rows that carry no loss never reach the head.

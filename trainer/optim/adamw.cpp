@@ -36,6 +36,14 @@ void AdamW::step(double lr, double gradient_scale) {
   for (const AdamWTensors& part : parts_) adamw_update(part, step);
 }
 
+void AdamW::resume(std::int64_t num_steps) {
+  num_steps_ = num_steps;
+  for (const AdamWTensors& part : parts_) {
+    at::Tensor value = part.value;
+    if (value.defined()) value.copy_(part.master);
+  }
+}
+
 std::int64_t AdamW::state_bytes() const {
   std::int64_t bytes = 0;
   for (const AdamWTensors& part : parts_) {

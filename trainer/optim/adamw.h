@@ -31,6 +31,10 @@ class AdamW {
   /// One update at learning rate `lr` by the gradients times `gradient_scale`. The gradients may be overwritten.
   void step(double lr, double gradient_scale);
   std::int64_t num_steps() const { return num_steps_; }
+  /// The states of the parts, in their order, which share their memory: for who saves or refills them.
+  const std::vector<AdamWTensors>& states() const { return parts_; }
+  /// Goes on from states that were refilled after this number of updates: rounds the values from the masters.
+  void resume(std::int64_t num_steps);
   /// float32 masters, first and second moments, in bytes.
   std::int64_t state_bytes() const;
 

@@ -115,6 +115,9 @@ Recipe make_recipe(const Settings& settings) {
   recipe.parallel.zero = read.integer("parallel.zero");
   recipe.parallel.transport = read.text("parallel.transport");
   recipe.parallel.deterministic = read.boolean("parallel.deterministic");
+  recipe.checkpoint = {.every = read.with(read_frequency, "checkpoint.every"),
+                       .keep = read.integer("checkpoint.keep"),
+                       .resume = read.text("checkpoint.resume")};
   recipe.export_as = read.text("export");
   recipe.gpu_hour_price_usd = read.number("telemetry.gpu_hour_price_usd");
   recipe.evaluation.splits = read.with(read_names, "evaluation.splits");

@@ -100,6 +100,12 @@ struct Recipe {
     bool deterministic = false;      ///< algorithms of GPUs that give the same bits from run to run
   } parallel;
 
+  struct Checkpoint {
+    Frequency every;
+    std::int64_t keep = 2;
+    std::string resume = "none";  ///< none | auto (the cell's newest) | a checkpoint's directory
+  } checkpoint;
+
   std::string export_as = "adapter";  ///< adapter | merged (beside the adapter) | hf (of a full fine-tuning) | none
 
   double gpu_hour_price_usd = 0.0;

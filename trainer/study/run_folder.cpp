@@ -10,6 +10,21 @@
 namespace entune {
 namespace fs = std::filesystem;
 
+namespace {
+
+void remove_files(const fs::path& cell, bool but_training) {
+  if (!but_training) fs::remove_all(cell);
+  if (!fs::is_directory(cell)) return;
+  std::vector<fs::path> surplus;
+  for (const auto& entry : fs::directory_iterator(cell)) {
+    const std::string name = entry.path().filename();
+    if (name != "steps.jsonl" && name != "checkpoints") surplus.push_back(entry.path());
+  }
+  for (const fs::path& path : surplus) fs::remove_all(path);
+}
+
+}  // namespace
+
 fs::path RunFolder::cell(const std::string& name) const {
   std::string folder = name;
   std::replace_if(
@@ -17,6 +32,8 @@ fs::path RunFolder::cell(const std::string& name) const {
       [](unsigned char c) { return std::isalnum(c) == 0 && c != '.' && c != '=' && c != '-' && c != '_'; }, '_');
   return root_ / "cells" / folder;
 }
+
+bool RunFolder::is_finished(const std::string& cell) const { return fs::exists(this->cell(cell) / "cell.json"); }
 
 std::vector<fs::path> RunFolder::finished() const {
   std::vector<fs::path> folders;
@@ -28,15 +45,16 @@ std::vector<fs::path> RunFolder::finished() const {
   return folders;
 }
 
-void RunFolder::prepare(const std::vector<std::string>& cells, bool apart, bool overwrite) const {
+void RunFolder::prepare(const std::vector<std::string>& cells, bool apart, Earlier earlier) const {
   const auto refuse = [&](const std::string& expected, const std::string& found) {
-    throw InputError(fmt::format("{}: expected {}, found {}; give --overwrite to replace it, or another `output`",
+    throw InputError(fmt::format("{}: expected {}, found {}; give --overwrite to replace it, --resume auto to go "
+                                 "on with it, or another `output`",
                                  root_.string(), expected, found));
   };
   require_folder();
   std::vector<fs::path> own;
   for (const std::string& name : cells) own.push_back(cell(name));
-  if (!overwrite && fs::is_directory(root_ / "cells")) {
+  if (earlier == Earlier::refused && fs::is_directory(root_ / "cells")) {
     for (const auto& entry : fs::directory_iterator(root_ / "cells")) {
       const bool counts = !apart || std::find(own.begin(), own.end(), entry.path()) != own.end();
       // A run that was refused while it loaded its weights leaves nothing but empty folders.
@@ -46,10 +64,10 @@ void RunFolder::prepare(const std::vector<std::string>& cells, bool apart, bool 
                                            entry.path().filename().string()));
     }
   }
-  if (!apart) fs::remove_all(root_ / "cells");
+  if (!apart && earlier != Earlier::resumed) fs::remove_all(root_ / "cells");
   if (fs::create_directories(root_)) fs::permissions(root_, fs::perms::owner_all);
   for (const fs::path& folder : own) {
-    fs::remove_all(folder);
+    remove_files(folder, earlier == Earlier::resumed);
     fs::create_directories(folder);
   }
 }

@@ -13,6 +13,8 @@
 
 #include "data/input_error.h"
 #include "data/scoring/document_score.h"
+#include "trainer/loop/early_end.h"
+#include "trainer/loop/stop_signal.h"
 #include "trainer/report/cell_comparison.h"
 #include "trainer/report/comparison_table.h"
 #include "trainer/report/html_report.h"
@@ -21,6 +23,7 @@
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_run.h"
 #include "trainer/study/cell_setup.h"
+#include "trainer/study/resume_identity.h"
 #include "trainer/study/run_folder.h"
 #include "trainer/study/trained_cell.h"
 #include "trainer/weights/hugging_face.h"
@@ -131,6 +134,32 @@ std::vector<std::size_t> chosen_cells(const StudyOptions& options, const std::ve
   return all;
 }
 
+// Throws InputError for --overwrite where the files are needed, and for one checkpoint and several cells.
+RunFolder::Earlier earlier_files(const StudyOptions& options, const Recipe& recipe, std::size_t num_cells) {
+  const std::string& from = recipe.checkpoint.resume;
+  if (from != "none" && from != "auto" && num_cells > 1) {
+    throw InputError(
+        fmt::format("checkpoint.resume: expected auto or none for {} cells, found the path {}; give --cell, or auto",
+                    num_cells, from));
+  }
+  const fs::path relative = fs::weakly_canonical(from).lexically_relative(fs::weakly_canonical(recipe.output));
+  const bool goes_on = from == "auto" || (from != "none" && !relative.empty() && *relative.begin() != "..");
+  if (goes_on && options.overwrite) {
+    throw InputError(fmt::format("{}: expected either --overwrite or to resume from this folder, found both; drop one",
+                                 recipe.output));
+  }
+  if (goes_on) return RunFolder::Earlier::resumed;
+  return options.overwrite ? RunFolder::Earlier::removed : RunFolder::Earlier::refused;
+}
+
+// A signal that came too late for a cell's training takes effect before the next cell.
+void leave_if_asked(Communicator& world, const RunFolder& folder) {
+  if (over_ranks(world, stop_requested() ? 1.0 : 0.0, ReduceOp::max) == 0.0) return;
+  throw EarlyEnd(EarlyEnd::saved, fmt::format("asked to stop: the cells so far are finished in {}; the same command with "
+                                              "--resume auto goes on with the next",
+                                              folder.root().string()));
+}
+
 // Cells are compared text by text, so what they answer must be the same. Said before any weight is loaded.
 void require_comparable(const std::vector<StudyCell>& cells, const std::vector<CellData>& data) {
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -185,6 +214,7 @@ PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::strin
 }
 
 void run_study(const StudyOptions& options, Communicator& world) {
+  watch_stop_signal();
   const bool first_rank = world.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
   const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
@@ -192,19 +222,35 @@ void run_study(const StudyOptions& options, Communicator& world) {
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
 
   const RunFolder folder(base.recipe.output);
+  std::string is_left;  // for each cell '1' if it is to run; as rank 0 sees the folder
   if (first_rank) {
+    const RunFolder::Earlier earlier = earlier_files(options, base.recipe, chosen.size());
+    is_left.assign(cells.size(), '0');
     std::vector<std::string> to_run;
-    for (const std::size_t i : chosen) to_run.push_back(cells[i].name);
+    for (const std::size_t i : chosen) {
+      if (earlier == RunFolder::Earlier::resumed && folder.is_finished(cells[i].name)) {
+        require_same_recipe(cells[i].loaded, folder.cell(cells[i].name));
+        continue;
+      }
+      is_left[i] = '1';
+      to_run.push_back(cells[i].name);
+    }
     if (with_patterns) to_run.push_back(kPatterns);
-    folder.prepare(to_run, options.only_cell.has_value(), options.overwrite);
+    folder.prepare(to_run, options.only_cell.has_value(), earlier);
     write_file_whole(folder.root() / "recipe.yaml", base.resolved_yaml);
     print_left_out(data);
   }
-  world.barrier();
+  is_left = broadcast_bytes(world, is_left, 0);
   for (const std::size_t i : chosen) {
-    if (first_rank) fmt::print("cell {} of {}: {}\n", i + 1, cells.size(), cells[i].name);
+    if (first_rank) {
+      fmt::print("cell {} of {}: {}{}\n", i + 1, cells.size(), cells[i].name,
+                 is_left[i] == '1' ? "" : ": finished before");
+    }
+    if (is_left[i] == '0') continue;
     const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world);
     run_cell(cells[i], setups[i], data[i], *mesh, folder);
+    is_left[i] = '0';
+    if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);
   }
   if (!first_rank) return;
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
@@ -223,7 +269,8 @@ std::string setting_of(const fs::path& cell) {
   std::ifstream file(cell / "recipe.yaml");
   std::string setting;
   for (std::string line; std::getline(file, line);) {
-    const bool may_differ = line.starts_with("name:") || line.starts_with("output:") || line.starts_with("seed:");
+    const bool may_differ = line.starts_with("name:") || line.starts_with("output:") || line.starts_with("seed:") ||
+                            line.starts_with("  resume:");
     if (!may_differ) setting += line + "\n";
   }
   return setting;

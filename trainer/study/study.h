@@ -41,6 +41,7 @@ PreparedStudy prepare_study(const std::filesystem::path& recipe, const std::vect
 
 /// Runs every cell of a recipe's study (one, without a study), then writes summary.json and report.html and prints the
 /// table. Collective over the world. Everything that can be refused is refused before the first weight is loaded.
+/// Cells that are finished are left alone if the recipe resumes. Throws EarlyEnd (train_cell).
 void run_study(const StudyOptions& options, Communicator& world);
 
 /// Merges the cells of run folders into one summary and report in `output`, with the comparisons made anew, and prints

@@ -7,9 +7,28 @@
 
 namespace entune {
 
-StepLog::StepLog(const std::filesystem::path& file) {
+namespace {
+
+// A line that was cut off is none.
+std::string lines_until(const std::filesystem::path& file, std::int64_t last_step, std::int64_t last_validation) {
+  std::string kept;
+  std::ifstream in(file);
+  for (std::string line; last_step > 0 && std::getline(in, line);) {
+    const nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object()) continue;
+    const std::int64_t last = record.value("kind", "") == "validation" ? last_validation : last_step;
+    if (record.value("step", last + 1) <= last) kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
+
+StepLog::StepLog(const std::filesystem::path& file, std::int64_t last_step, std::int64_t last_validation) {
   if (file.empty()) return;
+  const std::string kept = lines_until(file, last_step, last_validation);
   out_.open(file);
+  out_ << kept << std::flush;
   if (!out_) throw std::runtime_error(fmt::format("{}: cannot be written", file.string()));
 }
 
@@ -27,6 +46,7 @@ void StepLog::write(const StepRecord& record) {
                     {"executed", record.executed_tokens},
                     {"supervised", record.supervised_tokens}};
   line["seconds"] = record.seconds;
+  if (record.skipped) line["skipped"] = true;
   out_ << line.dump() << std::endl;
 }
 

@@ -18,6 +18,7 @@ struct StepRecord {
   std::int64_t executed_tokens = 0;
   std::int64_t supervised_tokens = 0;
   double seconds = 0.0;
+  bool skipped = false;  ///< nothing was updated: the loss or the gradient's norm is not finite
 };
 
 /// What one evaluation during training gave.
@@ -29,10 +30,12 @@ struct ValidationRecord {
 };
 
 /// steps.jsonl: one JSON object a line, flushed line by line. {"kind": "step", ...} and {"kind": "validation", ...}.
+/// A number that is not finite is null.
 class StepLog {
  public:
-  /// Writes nowhere if `file` is empty (every rank but the first).
-  explicit StepLog(const std::filesystem::path& file);
+  /// Writes nowhere if `file` is empty (every rank but the first). Of what is there, the lines of the steps and
+  /// validations up to these stay: those of a run that is resumed.
+  explicit StepLog(const std::filesystem::path& file, std::int64_t last_step = 0, std::int64_t last_validation = 0);
 
   void write(const StepRecord& record);
   void write(const ValidationRecord& record);

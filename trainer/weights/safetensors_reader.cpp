@@ -169,6 +169,20 @@ void SafetensorsReader::read(const std::string& name, const Shard& shard, at::Te
   }
 }
 
+void SafetensorsReader::read_range(const std::string& name, std::int64_t begin, at::Tensor destination) const {
+  const SafetensorsEntry& tensor = entry(name);
+  TORCH_CHECK(destination.is_cpu() && destination.is_contiguous() && begin >= 0, "no range of tensor ", name);
+  const auto begin_byte = static_cast<std::uint64_t>(begin) * destination.element_size();
+  if (float_type(tensor.dtype) != destination.scalar_type() ||
+      begin_byte + destination.nbytes() > tensor.end - tensor.begin) {
+    throw InputError(fmt::format("{}: tensor '{}': expected at least {} elements of {}, found shape [{}] of {}",
+                                 path().string(), name, begin + destination.numel(),
+                                 c10::toString(destination.scalar_type()), fmt::join(tensor.shape, ", "),
+                                 tensor.dtype));
+  }
+  file_.read_at(data_begin_ + tensor.begin + begin_byte, destination.data_ptr(), destination.nbytes());
+}
+
 bool SafetensorsReader::equal(const std::string& name, const SafetensorsReader& other, const std::string& other_name,
                               const Shard& shard) const {
   const SafetensorsEntry& mine = entry(name);

@@ -34,6 +34,10 @@ class SafetensorsReader {
   /// absent, of another dtype or of another shape.
   void read(const std::string& name, const Shard& shard, at::Tensor destination, const BytesRead& progress = {}) const;
 
+  /// Reads elements [begin, begin + destination.numel()) of tensor `name`, row-major, into `destination`, a contiguous
+  /// tensor on the CPU of the file's own dtype. Throws InputError if the tensor is absent, of another dtype or shorter.
+  void read_range(const std::string& name, std::int64_t begin, at::Tensor destination) const;
+
   /// True if both tensors have the same dtype and shape, and the same bytes in the rows that `shard` (of dim 0, or
   /// whole) keeps; others are not read.
   bool equal(const std::string& name, const SafetensorsReader& other, const std::string& other_name,
