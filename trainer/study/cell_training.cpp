@@ -117,6 +117,7 @@ class CellTraining {
         recipe_(cell.loaded.recipe),
         data_(data),
         mesh_(mesh),
+        identity_(first_rank() ? resume_identity(cell.loaded) : json()),
         samples_(training_samples(recipe_, setup, data.train)),
         loader_(samples_, batch_options(recipe_), recipe_.seed, mesh.axis(MeshAxis::data).rank(),
                 mesh.axis(MeshAxis::data).size()),
@@ -130,13 +131,15 @@ class CellTraining {
   }
 
   json run() {
-    Progress progress("training " + cell_.name, trainer_.total_steps(), "steps", first_rank());
+    reset_peak_memory(mesh_.device());
+    const std::int64_t done_before = trainer_.steps_done();  // not in the rate
+    Progress progress("training " + cell_.name, trainer_.total_steps() - done_before, "steps", first_rank());
     // A run that was asked to stop saved before its evaluation.
     validate_if_due();
     while (!trainer_.done()) {
       const StepRecord step = trainer_.run_step();
       record(step);
-      progress.update(step.step, step.skipped ? "skipped" : fmt::format("loss {:.4f}", step.loss));
+      progress.update(step.step - done_before, step.skipped ? "skipped" : fmt::format("loss {:.4f}", step.loss));
       if (trainer_.asked_to_stop()) save_and_leave();
       validate_if_due();
       // What is saved while steps are skipped may push out the last checkpoint that is good.
@@ -200,7 +203,7 @@ class CellTraining {
             {"skipped_in_row", progress.skipped_in_row},
             {"total_steps", trainer_.total_steps()},
             {"num_samples", samples_.size()},
-            {"identity", resume_identity(cell_.loaded)},
+            {"identity", identity_},
             {"seconds", seconds_},
             {"samples", num_samples_},
             {"tokens", {tokens_.logical, tokens_.executed, tokens_.supervised}},
@@ -247,7 +250,7 @@ class CellTraining {
     if (!found) return;
     const json saved = read_strict_json(found->path / kStateFile);
     try {
-      on_rank_zero(mesh_.world(), [&] { require_same_identity(saved.at("identity"), cell_.loaded, found->path); });
+      on_rank_zero(mesh_.world(), [&] { require_same_identity(saved.at("identity"), identity_, found->path); });
       take_over(saved, *found);
     } catch (const json::exception&) {
       throw InputError(fmt::format("{}: expected the state of a training, found another object",
@@ -298,6 +301,7 @@ class CellTraining {
   const Recipe& recipe_;
   const CellData& data_;
   DeviceMesh& mesh_;
+  const json identity_;  // rank 0's
   const std::vector<TrainingSample> samples_;
   const BatchLoader loader_;
   Trainer trainer_;
@@ -316,7 +320,6 @@ class CellTraining {
 
 json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, const AnswerBudget& budget,
                 DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory) {
-  reset_peak_memory(mesh.device());
   return CellTraining(cell, setup, data, budget, model, mesh, directory).run();
 }
 

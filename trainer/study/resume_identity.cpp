@@ -62,10 +62,9 @@ json resume_identity(const LoadedRecipe& loaded) {
   return {{"recipe", recipe_keys(loaded)}, {"data", data_hashes(loaded.recipe.data)}};
 }
 
-void require_same_identity(const json& saved, const LoadedRecipe& loaded, const std::filesystem::path& where) {
-  const json now = resume_identity(loaded);
-  require_same_keys(saved.at("recipe"), now["recipe"], where);
-  if (const std::set<std::string> keys = differing(saved.at("data"), now["data"]); !keys.empty()) {
+void require_same_identity(const json& saved, const json& now, const std::filesystem::path& where) {
+  require_same_keys(saved.at("recipe"), now.at("recipe"), where);
+  if (const std::set<std::string> keys = differing(saved.at("data"), now.at("data")); !keys.empty()) {
     throw InputError(
         fmt::format("{}: expected the data that it was trained on, found that the files of {} have changed; put "
                     "them back, or start anew with another `output`",

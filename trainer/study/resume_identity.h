@@ -13,7 +13,7 @@ namespace entune {
 nlohmann::json resume_identity(const LoadedRecipe& loaded);
 
 /// Throws InputError "where: ..." that names the keys of the recipe and the data files that differ.
-void require_same_identity(const nlohmann::json& saved, const LoadedRecipe& loaded, const std::filesystem::path& where);
+void require_same_identity(const nlohmann::json& saved, const nlohmann::json& now, const std::filesystem::path& where);
 
 /// The same for a finished cell, whose recipe lies in `directory`; of its data nothing is known.
 void require_same_recipe(const LoadedRecipe& loaded, const std::filesystem::path& directory);

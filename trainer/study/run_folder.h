@@ -12,11 +12,12 @@ namespace entune {
 ///   runs/<name>/summary.json, report.html   all cells that are there
 ///   runs/<name>/cells/<cell>/recipe.yaml    the cell's own resolved recipe
 ///                           /steps.jsonl    step and validation records
-///                           /checkpoints/           the newest states of the training
-///                           (trainer/loop/checkpoint_directory.h) /cell.json      its part of summary.json, and what
-///                           predict needs /scores/<split>.jsonl   counts per document, no text /adapter/ PEFT adapter
-///                           of a LoRA training /model/                 Hugging Face directory of a full one, or with
-///                           export: merged /predictions/<split>.jsonl   only if asked for; holds text
+///                           /checkpoints/  the training's newest states (trainer/loop/checkpoint_directory.h)
+///                           /cell.json      its part of summary.json, and what predict needs
+///                           /scores/<split>.jsonl   counts per document, no text
+///                           /adapter/               PEFT adapter of a LoRA training
+///                           /model/                 Hugging Face directory of a full one, or with export: merged
+///                           /predictions/<split>.jsonl   only if asked for; holds text
 class RunFolder {
  public:
   explicit RunFolder(std::filesystem::path root) : root_(std::move(root)) {}

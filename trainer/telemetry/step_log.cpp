@@ -6,7 +6,6 @@
 #include <stdexcept>
 
 namespace entune {
-
 namespace {
 
 // A line that was cut off is none.
