@@ -10,7 +10,7 @@ seed=${2:-$RANDOM}
 build=${ENTUNE_BUILD_DIR:-build}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-export OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # shellcheck source=tests/trainer/commands/tiny_run.sh
 source tests/trainer/commands/tiny_run.sh
 tiny_run "$PWD" "$build" "$out" 20 10
@@ -77,10 +77,10 @@ while job.poll() is None and steps(uncut) < 200:
     was_saving = saving
     time.sleep(0.0005)
 training_seconds = time.time() - begin
-save_seconds = max(end - begin for begin, end in saves)
+save_seconds = sorted(end - begin for begin, end in saves)[len(saves) // 2]
 assert job.wait() == 0, open(f"{uncut}.log").read()
 expected = result(uncut)
-print(f"seed {seed}; training takes {training_seconds:.1f} s, a save at most {save_seconds * 1000:.0f} ms", flush=True)
+print(f"seed {seed}; training takes {training_seconds:.1f} s, a save {save_seconds * 1000:.0f} ms (median)", flush=True)
 
 torn = unequal = resumed = missed = 0
 killed_in = {"save": 0, "training": 0}

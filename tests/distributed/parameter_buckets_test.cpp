@@ -115,6 +115,32 @@ TEST_P(ParameterBucketsTest, AStepOverPartsIsTheStepOverWholeSums) {
   });
 }
 
+TEST_P(ParameterBucketsTest, PiecesSayWhereEachElementIs) {
+  const auto [ranks, options] = GetParam();
+  spawn_ranks(ranks, [&, options = options](Communicator& group) {
+    std::vector<BucketedParameter> parameters;
+    for (const std::int64_t size : {6, 200, 1, 64}) {
+      parameters.push_back({parameter({size})});
+      const at::NoGradGuard no_grad;
+      parameters.back().value.copy_(at::arange(size) + 1000 * size);
+    }
+    const ParameterBuckets buckets(parameters, group, options);
+    at::Tensor num_found = at::zeros({271}, at::kLong);
+    for (std::size_t part = 0; part < buckets.parts().size(); ++part) {
+      const at::Tensor& held = buckets.parts()[part].value;
+      for (const ParameterBuckets::Piece& piece : buckets.pieces(part)) {
+        const at::Tensor value = parameters[piece.parameter].value.detach();
+        EXPECT_TRUE(held.narrow(0, piece.offset, piece.length).equal(value.narrow(0, piece.begin, piece.length)));
+        std::int64_t before = piece.begin;
+        for (std::size_t i = 0; i < piece.parameter; ++i) before += parameters[i].value.numel();
+        num_found.narrow(0, before, piece.length).add_(1);
+      }
+    }
+    if (buckets.sharded()) group.all_reduce(num_found, ReduceOp::sum);
+    EXPECT_TRUE(num_found.eq(1).all().item<bool>());
+  });
+}
+
 TEST_P(ParameterBucketsTest, ARankWithoutABackwardPassAddsNothing) {
   const auto [ranks, options] = GetParam();
   spawn_ranks(ranks, [&, options = options](Communicator& group) {
