@@ -3,7 +3,6 @@
 #include <ATen/Context.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
-#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include <cstdlib>
@@ -35,9 +34,5 @@ void use_deterministic_algorithms(bool deterministic) {
 }
 
 void use_gpu(at::Device gpu) { c10::cuda::set_device(gpu.index()); }
-
-void synchronize(at::Device device) {
-  if (device.is_cuda()) c10::cuda::getCurrentCUDAStream(device.index()).synchronize();
-}
 
 }  // namespace entune

@@ -22,8 +22,4 @@ void use_deterministic_algorithms(bool deterministic);
 /// Makes `gpu` the current one of the calling thread. Throws std::runtime_error in a build without CUDA.
 void use_gpu(at::Device gpu);
 
-/// Waits until everything queued on this thread's current stream of `device` is done; returns at once on a CPU. What a
-/// clock is read after.
-void synchronize(at::Device device);
-
 }  // namespace entune
