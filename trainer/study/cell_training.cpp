@@ -44,11 +44,16 @@ class Validation {
 
   bool possible() const { return !examples_.empty(); }
 
-  ValidationRecord run(std::int64_t step) {
-    return {.step = step,
-            .loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_),
-            .strict_f1 = strict_f1(evaluate(model_, task_, examples_, mesh_, options_).documents),
-            .best = false};
+  ValidationRecord run(std::int64_t step, RunMetrics& metrics) {
+    const RunMetrics::Evaluating timed(metrics);
+    const double loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_);
+    const EvaluationResult answered = evaluate(model_, task_, examples_, mesh_, options_);
+    if (mesh_.world().rank() == 0) {
+      metrics.record_validation_loss(loss);
+      metrics.record_answers("validation", answered,
+                             score_report(answered.documents, recipe_.labels, {.bootstrap_samples = 0}));
+    }
+    return {.step = step, .loss = loss, .strict_f1 = strict_f1(answered.documents), .best = false};
   }
 
  private:
@@ -84,13 +89,14 @@ void add_tokens(TokenCounts& counts, const StepRecord& step) {
 }
 
 json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, const AnswerBudget& budget,
-                DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory) {
+                DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory, RunMetrics& metrics) {
   const Recipe& recipe = cell.loaded.recipe;
   const bool first_rank = mesh.world().rank() == 0;
   Communicator& data_axis = mesh.axis(MeshAxis::data);
   const std::vector<TrainingSample> samples = training_samples(recipe, setup, data.train);
   const BatchLoader loader(samples, batch_options(recipe), recipe.seed, data_axis.rank(), data_axis.size());
   Trainer trainer(model, loader, mesh, trainer_options(recipe));
+  metrics.begin_training(trainer, mesh.device());
   Validation validation(cell, setup, data, budget, model, mesh);
   BestWeights best(model);
   StepLog log(first_rank ? directory / "steps.jsonl" : std::filesystem::path());
@@ -105,13 +111,14 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
   while (!trainer.done()) {
     const StepRecord step = trainer.run_step();
     log.write(step);
+    metrics.record(step);
     progress.update(step.step, fmt::format("loss {:.4f}", step.loss));
     seconds += step.seconds;
     num_samples += step.samples;
     add_tokens(tokens, step);
     losses.push_back({{"step", step.step}, {"epoch", step.epoch}, {"loss", step.loss}, {"lr", step.learning_rate}});
     if (!validation.possible() || !evaluation_is_due(recipe.training.evaluate_every, trainer)) continue;
-    ValidationRecord record = validation.run(step.step);
+    ValidationRecord record = validation.run(step.step, metrics);
     record.best = best.offer(recipe.training.keep_best == "strict_f1" ? record.strict_f1 : 0.0, record.loss);
     log.write(record);
     validations.push_back(

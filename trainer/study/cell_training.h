@@ -9,6 +9,7 @@
 #include "trainer/recipe/recipe.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
+#include "trainer/study/run_metrics.h"
 #include "trainer/telemetry/step_log.h"
 
 namespace entune {
@@ -26,6 +27,6 @@ void add_tokens(TokenCounts& counts, const StepRecord& step);
 /// best weights in the model. Returns the cell's `train` subtree of summary.json. Collective over the mesh.
 nlohmann::json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data,
                           const AnswerBudget& budget, DecoderModel& model, DeviceMesh& mesh,
-                          const std::filesystem::path& directory);
+                          const std::filesystem::path& directory, RunMetrics& metrics);
 
 }  // namespace entune

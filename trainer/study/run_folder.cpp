@@ -46,7 +46,10 @@ void RunFolder::prepare(const std::vector<std::string>& cells, bool apart, bool 
                                            entry.path().filename().string()));
     }
   }
-  if (!apart) fs::remove_all(root_ / "cells");
+  if (!apart) {
+    fs::remove_all(root_ / "cells");
+    fs::remove_all(root_ / "metrics");
+  }
   if (fs::create_directories(root_)) fs::permissions(root_, fs::perms::owner_all);
   for (const fs::path& folder : own) {
     fs::remove_all(folder);

@@ -22,6 +22,7 @@
 #include "trainer/study/cell_run.h"
 #include "trainer/study/cell_setup.h"
 #include "trainer/study/run_folder.h"
+#include "trainer/study/run_metrics.h"
 #include "trainer/study/trained_cell.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/model_files.h"
@@ -185,6 +186,7 @@ PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::strin
 }
 
 void run_study(const StudyOptions& options, Communicator& world) {
+  const auto begin = RunMetrics::Clock::now();
   const bool first_rank = world.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
   const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
@@ -201,10 +203,12 @@ void run_study(const StudyOptions& options, Communicator& world) {
     print_left_out(data);
   }
   world.barrier();
+  const fs::path metrics_folder = options.only_cell ? folder.cell(cells[chosen.front()].name) : folder.root();
+  RunMetrics metrics(base.recipe, world, metrics_folder / "metrics" / fmt::format("rank-{}.prom", world.rank()), begin);
   for (const std::size_t i : chosen) {
     if (first_rank) fmt::print("cell {} of {}: {}\n", i + 1, cells.size(), cells[i].name);
-    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world);
-    run_cell(cells[i], setups[i], data[i], *mesh, folder);
+    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives());
+    run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
   }
   if (!first_rank) return;
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);

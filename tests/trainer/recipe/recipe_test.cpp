@@ -113,12 +113,16 @@ training:
 generation: {max_new_tokens: 64, batch_tokens: 1000, write_predictions: true}
 parallel: {data: 2, tensor: 3, transport: mpi}
 export: hf
-telemetry: {gpu_hour_price_usd: 0.0}
+telemetry: {metrics: {enabled: false, bind: "::1", port: 9400, targets_file: t.json}, gpu_hour_price_usd: 0.0}
 evaluation: {splits: [validation, test], bootstrap: 10, baseline: none}
 study: {seed: [1, 2]}
 )");
   const Recipe& r = loaded.recipe;
   EXPECT_EQ(r.name, "a-name");
+  EXPECT_FALSE(r.metrics.enabled);
+  EXPECT_EQ(r.metrics.bind, "::1");
+  EXPECT_EQ(r.metrics.port, 9400);
+  EXPECT_EQ(r.metrics.targets_file, "t.json");
   EXPECT_EQ(r.output, "runs/with space");
   EXPECT_EQ(dump(r.data.train), "(t.conll conll bioes)");
   EXPECT_EQ(dump(r.data.test), "(other.json auto iob2)");
@@ -409,10 +413,6 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
       {"checkpoint.keep=3", "saving checkpoints during a run", "2 (the default)"},
       {"checkpoint.resume=auto", "resuming from a checkpoint", "none"},
       {"checkpoint.resume=runs/x", "resuming from a checkpoint", "none"},
-      {"telemetry.metrics.enabled=true", "the metrics exporter", "false"},
-      {"telemetry.metrics.bind=0.0.0.0", "the metrics exporter", "127.0.0.1 (the default)"},
-      {"telemetry.metrics.port=9100", "the metrics exporter", "0"},
-      {"telemetry.metrics.targets_file=t.json", "the metrics exporter", "none"},
       {"watchdog.collective_seconds=600", "the watchdog", "0"},
       {"watchdog.step_seconds=1800", "the watchdog", "0"},
   };
