@@ -9,6 +9,7 @@
 #include <array>
 #include <climits>
 #include <cstdlib>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -100,7 +101,7 @@ RunMetrics::RunMetrics(const Recipe& recipe, Communicator& world, fs::path snaps
 RunMetrics::~RunMetrics() {
   exporter_.reset();
   try {
-    enter("finish");
+    enter(std::uncaught_exceptions() > 0 ? "fail" : "finish");
     settle();
     write_file_whole(snapshot_, page());
     if (!targets_.empty()) remove_targets_file(recipe_.metrics.targets_file, targets_);

@@ -210,7 +210,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
     const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives());
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
   }
-  if (!first_rank) return;
+  if (!first_rank) return world.barrier();  // its metrics are there until the run has ended
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
 
   std::vector<FinishedCell> finished = finished_cells(folder);
@@ -218,6 +218,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
   json summary = summary_head(base, world.size());
   summary["corpus"] = finished.front().result["corpus"];
   compare_and_write(std::move(summary), finished, folder.root());
+  world.barrier();
 }
 
 namespace {

@@ -125,7 +125,7 @@ const std::vector<MetricSpec>& metric_catalog() {
 
 const LabelValues& fixed_label_values() {
   static const LabelValues values = {
-      {"state", {"start", "train", "evaluate", "finish"}},
+      {"state", {"start", "train", "evaluate", "finish", "fail"}},
       {"phase",
        {"data", "forward", "backward", "communication", "optimizer", "evaluation", "checkpoint", "other"}},
       {"axis", {"data", "tensor"}},

@@ -146,7 +146,7 @@ study: {seed: [1, 2]}
             "0 1 0\n"
             "512 true 2 20 loss\n"
             "64 1000 true\n"
-            "2 3 hf 0\n"
+            "2 3 mpi hf 0\n"
             "validation,test 10 none\n");
 }
 
