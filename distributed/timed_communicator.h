@@ -31,10 +31,10 @@ struct CollectiveTime {
     c10::Event begin, end;
     CollectiveCount* count;  ///< that its time is still to be added to
   };
-  double seconds = 0.0;         ///< wall time of the calls on CPU tensors
-  std::vector<Queued> queued;   ///< on the default stream
-  std::vector<Queued> beside;   ///< on other streams
-  bool times_gpu = true;        ///< false: calls on GPUs are counted, but not timed: each takes two events
+  double seconds = 0.0;               ///< wall time of the calls on CPU tensors
+  std::vector<Queued> queued;         ///< on the default stream
+  std::vector<Queued> beside;         ///< on other streams
+  bool times_gpu = true;              ///< false: calls on GPUs are counted, but not timed: each takes two events
   CollectiveCounts data{}, tensor{};  ///< of the mesh's axes
 };
 

@@ -24,9 +24,9 @@ void print_catalog() {
   }
   std::set<std::string_view> labels;
   for (const MetricSpec& metric : metric_catalog()) {
-    const std::string who = fmt::format("{}{}{}", metric.needs & kFirstRank ? " Of rank 0." : "",
-                                        metric.needs & kTiming ? " Where the exporter is on." : "",
-                                        metric.needs & kGpu ? " On GPUs." : "");
+    const std::string who =
+        fmt::format("{}{}{}", metric.needs & kFirstRank ? " Of rank 0." : "",
+                    metric.needs & kTiming ? " Where the exporter is on." : "", metric.needs & kGpu ? " On GPUs." : "");
     fmt::print("{:<{}}  {:<9}  {:<{}}  {:<7}  {}{}\n", metric.name, name_width, name_of(metric.kind), labels_of(metric),
                labels_width, metric.unit.empty() ? "-" : metric.unit, metric.help, who);
     if (metric.kind != MetricKind::info) labels.insert(metric.labels.begin(), metric.labels.end());

@@ -17,8 +17,10 @@ void reset_peak_memory(c10::Device device) {
 }
 
 GpuMemory gpu_memory(c10::Device gpu) {
-  const c10::CachingDeviceAllocator::DeviceStats stats = c10::getDeviceAllocator(gpu.type())->getDeviceStats(gpu.index());
-  const c10::CachingAllocator::Stat &allocated = stats.allocated_bytes.front(), &reserved = stats.reserved_bytes.front();
+  const c10::CachingDeviceAllocator::DeviceStats stats =
+      c10::getDeviceAllocator(gpu.type())->getDeviceStats(gpu.index());
+  const c10::CachingAllocator::Stat &allocated = stats.allocated_bytes.front(),
+                                    &reserved = stats.reserved_bytes.front();
   return {.allocated = allocated.current,
           .allocated_peak = allocated.peak,
           .reserved = reserved.current,

@@ -124,6 +124,7 @@ json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& d
     validations.push_back(
         {{"step", record.step}, {"loss", record.loss}, {"strict_f1", record.strict_f1}, {"best", record.best}});
   }
+  metrics.end_training();
   best.restore();
   return {
       {"seconds", seconds},

@@ -42,9 +42,7 @@ double seconds_since(RunMetrics::Clock::time_point begin) {
   return std::chrono::duration<double>(RunMetrics::Clock::now() - begin).count();
 }
 
-double unix_now() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+double unix_now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 /// What a group of `size` ranks sends over its slowest link for each byte of payload, at least (nccl-tests,
 /// doc/PERFORMANCE.md).
@@ -64,9 +62,7 @@ double bus_factor(Collective call, int size) {
   return 0.0;
 }
 
-std::string hash_of(const std::string& text) {
-  return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
-}
+std::string hash_of(const std::string& text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
 
 std::string machine_name() {
   char name[HOST_NAME_MAX + 1] = {};
@@ -103,8 +99,8 @@ RunMetrics::~RunMetrics() {
   try {
     enter(std::uncaught_exceptions() > 0 ? "fail" : "finish");
     settle();
-    write_file_whole(snapshot_, page());
     if (!targets_.empty()) remove_targets_file(recipe_.metrics.targets_file, targets_);
+    write_file_whole(snapshot_, page());
   } catch (const std::exception& error) {
     warn(error.what());
   }
@@ -120,7 +116,8 @@ void RunMetrics::serve(Communicator& world) {
   } catch (const std::exception& error) {
     mine["error"] = error.what();
   }
-  const std::vector<std::string> all = all_gather_bytes(world, mine.dump(-1, ' ', false, json::error_handler_t::replace));
+  const std::vector<std::string> all =
+      all_gather_bytes(world, mine.dump(-1, ' ', false, json::error_handler_t::replace));
   if (world.rank() != 0) return;
 
   std::vector<ScrapeTarget> targets;
@@ -157,11 +154,11 @@ void RunMetrics::begin_cell(const StudyCell& cell, DecoderModel& model, DeviceMe
   data_size_ = mesh.axis(MeshAxis::data).size();
   tensor_size_ = mesh.axis(MeshAxis::tensor).size();
   const bool is_random = recipe.model.init == "random";
-  registry_.set_info("run_info", {cell.name,
-                                  is_random ? recipe.model.preset : fs::path(recipe.model.path).filename().string(),
-                                  format_, method_name(recipe.training.method), dtype_name(model.options().dtype),
-                                  std::to_string(data_size_), std::to_string(tensor_size_),
-                                  std::to_string(recipe.seed), hash_of(cell.loaded.resolved_yaml)});
+  registry_.set_info(
+      "run_info",
+      {cell.name, is_random ? recipe.model.preset : fs::path(recipe.model.path).filename().string(), format_,
+       method_name(recipe.training.method), dtype_name(model.options().dtype), std::to_string(data_size_),
+       std::to_string(tensor_size_), std::to_string(recipe.seed), hash_of(cell.loaded.resolved_yaml)});
   if (mesh.device().is_cpu()) return;
   registry_.set("gpu_memory_bytes", {"capacity"}, static_cast<double>(gpu_capacity_bytes(mesh.device())));
   if (recipe.gpu_hour_price_usd > 0.0) registry_.set("gpu_hour_price_usd", {}, recipe.gpu_hour_price_usd);
@@ -174,6 +171,11 @@ void RunMetrics::begin_training(Trainer& trainer, at::Device device) {
   if (!recipe_.metrics.enabled) return;
   timer_.emplace(&collectives_, device);
   trainer.tell(&*timer_);
+}
+
+void RunMetrics::end_training() {
+  enter("finish");
+  timer_.reset();
 }
 
 void RunMetrics::record(const StepRecord& step) {
@@ -197,27 +199,29 @@ void RunMetrics::record(const StepRecord& step) {
 }
 
 void RunMetrics::record_answers(const std::string& split, const EvaluationResult& answered, const json& report) {
-  const auto set = [&](std::string_view metric, MetricRegistry::Labels labels, const json* value) {
-    if (value != nullptr && value->is_number()) registry_.set(metric, labels, value->get<double>());
+  // Undefined ones (null: nothing to divide by) are left as they were.
+  const auto set = [&](std::string_view metric, MetricRegistry::Labels labels, const json& value) {
+    if (value.is_number()) registry_.set(metric, labels, value.get<double>());
   };
   registry_.add("eval_texts_total", {format_, split}, static_cast<double>(answered.documents.size()));
   registry_.add("eval_generated_tokens_total", {format_, split}, static_cast<double>(answered.stats.generated_tokens));
   registry_.add("eval_seconds_total", {format_, split}, answered.seconds);
-  for (const auto& [reading, per_label] : {std::pair{"raw", "per_label"}, std::pair{"repaired", "per_label_repaired"}}) {
+  for (const auto& [reading, per_label] :
+       {std::pair{"raw", "per_label"}, std::pair{"repaired", "per_label_repaired"}}) {
     const auto quality = [&](const std::string& scores, std::string_view match, std::string_view averaging) {
       for (const std::string name : {"precision", "recall", "f1"}) {
         set(fmt::format("eval_{}_ratio", name), {format_, split, reading, match, averaging},
-            &report.at(reading).at(scores).at(name));
+            report.at(reading).at(scores).at(name));
       }
     };
     for (const std::string match : {"strict", "exact", "partial", "type"}) quality(match, match, "micro");
     quality("macro", "strict", "macro");
     for (const Label& label : recipe_.labels)
-      set("eval_entity_f1_ratio", {format_, split, reading, label.name}, &report.at(per_label).at(label.name).at("f1"));
+      set("eval_entity_f1_ratio", {format_, split, reading, label.name}, report.at(per_label).at(label.name).at("f1"));
   }
-  const auto health = data_label_values({}).at("health");
-  for (const std::string& share : health)
-    set("eval_answers_ratio", {format_, split, share}, &report.at("health").at(share));
+  const LabelValues known = data_label_values({});
+  for (const std::string& share : known.at("health"))
+    set("eval_answers_ratio", {format_, split, share}, report.at("health").at(share));
 }
 
 void RunMetrics::begin_evaluation() {
@@ -262,7 +266,8 @@ void RunMetrics::publish(std::string_view axis, int size, const CollectiveCounts
     if (calls == 0 && seconds == 0.0) continue;
     registry_.add("comm_calls_total", {axis, kCollectives[i]}, static_cast<double>(calls));
     registry_.add("comm_bytes_total", {axis, kCollectives[i]}, bytes);
-    registry_.add("comm_bus_bytes_total", {axis, kCollectives[i]}, bytes * bus_factor(static_cast<Collective>(i), size));
+    registry_.add("comm_bus_bytes_total", {axis, kCollectives[i]},
+                  bytes * bus_factor(static_cast<Collective>(i), size));
     registry_.add("comm_seconds_total", {axis, kCollectives[i]}, seconds);
   }
 }

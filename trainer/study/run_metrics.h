@@ -34,7 +34,8 @@ class RunMetrics {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Collective. `recipe` must outlive it. `begin`: when the run began; the phases' times add up to the time since then.
+  /// Collective. `recipe` must outlive it. `begin`: when the run began; the phases' times add up to the time since
+  /// then.
   RunMetrics(const Recipe& recipe, Communicator& world, std::filesystem::path snapshot, Clock::time_point begin);
   /// Not collective.
   ~RunMetrics();
@@ -46,9 +47,10 @@ class RunMetrics {
 
   /// From here on it is about this cell.
   void begin_cell(const StudyCell& cell, DecoderModel& model, DeviceMesh& mesh);
-  /// `trainer` runs no step when this object is gone.
+  /// `trainer` runs no step after end_training().
   void begin_training(Trainer& trainer, at::Device device);
   void record(const StepRecord& step);
+  void end_training();
 
   /// Its lifetime is time of the phase `evaluation`.
   class Evaluating {

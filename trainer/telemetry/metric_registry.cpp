@@ -28,7 +28,7 @@ prometheus::Histogram::BucketBoundaries duration_buckets() {
 
 struct MetricRegistry::Metric {
   const MetricSpec* spec = nullptr;
-  bool is_here = false;                                   // this rank has what it needs
+  bool is_here = false;                                       // this rank has what it needs
   std::vector<const std::vector<std::string>*> allowed = {};  // values of each label; null: any
   prometheus::Family<prometheus::Counter>* counter = nullptr;
   prometheus::Family<prometheus::Gauge>* gauge = nullptr;
@@ -112,7 +112,8 @@ MetricRegistry::Metric* MetricRegistry::find(std::string_view name, MetricKind k
 
 void MetricRegistry::add(std::string_view name, Labels labels, double amount) {
   Metric* metric = find(name, MetricKind::counter, labels);
-  if (metric != nullptr && std::isfinite(amount) && amount > 0) metric->counter->Add(metric->labels(labels)).Increment(amount);
+  if (metric != nullptr && std::isfinite(amount) && amount > 0)
+    metric->counter->Add(metric->labels(labels)).Increment(amount);
 }
 
 void MetricRegistry::raise_to(std::string_view name, Labels labels, double total) {

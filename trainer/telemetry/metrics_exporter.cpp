@@ -59,9 +59,9 @@ class MetricsExporter::Server {
   Server& operator=(const Server&) = delete;
 
   int listen(const std::string& bind, int port) {
-    const int bound = port == 0                                          ? http_.bind_to_any_port(bind)
+    const int bound = port == 0                                         ? http_.bind_to_any_port(bind)
                       : port <= 65535 && http_.bind_to_port(bind, port) ? port
-                                                                         : -1;
+                                                                        : -1;
     if (bound < 0) {
       throw std::runtime_error(
           fmt::format("cannot listen on {}, port {}: in use, or no address of this machine", bind, port));

@@ -25,8 +25,7 @@ std::string reachable_address(const std::string& bind, int port) {
 
 std::string scrape_targets_json(const std::vector<ScrapeTarget>& targets) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const ScrapeTarget& target : targets)
-    list.push_back({{"targets", {target.address}}, {"labels", target.labels}});
+  for (const ScrapeTarget& target : targets) list.push_back({{"targets", {target.address}}, {"labels", target.labels}});
   return list.dump(1) + "\n";
 }
 

@@ -47,9 +47,7 @@ class RunMetricsTest : public testing::Test {
     return {.recipe = folder_.write("recipe.yaml", recipe), .overrides = std::move(overrides), .overwrite = true};
   }
 
-  std::string page(int rank = 0) const {
-    return read_file(run() / "metrics" / fmt::format("rank-{}.prom", rank));
-  }
+  std::string page(int rank = 0) const { return read_file(run() / "metrics" / fmt::format("rank-{}.prom", rank)); }
   /// The value of one series of a rank's snapshot.
   double value(const std::string& series, int rank = 0) const {
     const std::string all = "\n" + page(rank);
@@ -84,7 +82,7 @@ TEST_F(RunMetricsTest, PhasesAddUpToTheWallTimeOnEveryRank) {
 }
 
 TEST_F(RunMetricsTest, CountsWhatTheLogsOfTheRunSay) {
-  spawn_ranks(2, [&](Communicator& world) { run_study(options({"evaluation.baseline=none"}), world); });
+  spawn_ranks(2, [&](Communicator& world) { run_study(options({"training.prefix_sharing=false"}), world); });
   std::ifstream log(run() / "cells/tiny/steps.jsonl");
   double steps = 0, tokens = 0, loss = 0, validation_loss = 0;
   for (std::string line; std::getline(log, line);) {
@@ -109,9 +107,10 @@ TEST_F(RunMetricsTest, CountsWhatTheLogsOfTheRunSay) {
                    summary["cells"][0]["scores"]["test"]["health"]["parsed"].get<double>());
   EXPECT_THAT(page(1), Not(HasSubstr("entune_loss")));
 
-  // Of each step: the gradients' reduction over two data ranks, whose bus carries half of what is reduced.
+  // Of each step: the gradients in two buckets (of two kinds, ParameterBuckets), reduced over two data ranks, whose bus
+  // carries half of them.
   const std::string reduce = "{axis=\"data\",collective=\"reduce_scatter\"}";
-  EXPECT_EQ(value("entune_comm_calls_total" + reduce), steps);
+  EXPECT_EQ(value("entune_comm_calls_total" + reduce), 2 * steps);
   EXPECT_GT(value("entune_comm_bytes_total" + reduce), 0);
   EXPECT_EQ(value("entune_comm_bus_bytes_total" + reduce), 0.5 * value("entune_comm_bytes_total" + reduce));
   EXPECT_GT(value("entune_comm_seconds_total" + reduce), 0);

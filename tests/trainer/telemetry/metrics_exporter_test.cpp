@@ -34,7 +34,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   bool is_open() const { return is_open_; }
-  void send(const std::string& bytes) const { EXPECT_EQ(write(socket_, bytes.data(), bytes.size()), std::ssize(bytes)); }
+  void send(const std::string& bytes) const {
+    EXPECT_EQ(write(socket_, bytes.data(), bytes.size()), std::ssize(bytes));
+  }
   std::string read_all() const {
     std::string all;
     char piece[4096];
@@ -123,7 +125,8 @@ TEST(MetricsExporter, LeavesSignalsToTheProgramsThreads) {
     EXPECT_THAT(get(exporter.port()), HasSubstr("page"));
   });
   while (!is_asked) std::this_thread::yield();
-  struct sigaction handler{}, before{};
+  struct sigaction handler {
+  }, before{};
   handler.sa_handler = [](int) { caught_by = pthread_self(); };
   sigaction(SIGUSR1, &handler, &before);
   kill(getpid(), SIGUSR1);
