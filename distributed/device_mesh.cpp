@@ -25,8 +25,9 @@ DeviceMesh::DeviceMesh(Communicator& world, int data, int tensor, at::Device dev
     tensor_ = make_nccl_communicator(std::move(tensor_), device, options);
   }
   if (time == nullptr) return;
-  data_ = make_timed_communicator(std::move(data_), *time);
-  tensor_ = make_timed_communicator(std::move(tensor_), *time);
+  // A group of one moves nothing.
+  if (data > 1) data_ = make_timed_communicator(std::move(data_), *time, time->data);
+  if (tensor > 1) tensor_ = make_timed_communicator(std::move(tensor_), *time, time->tensor);
 }
 
 }  // namespace entune

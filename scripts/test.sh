@@ -21,7 +21,7 @@ for argument in "$@"; do
   esac
 done
 
-export STEPS=7
+export STEPS=8
 # shellcheck source=scripts/setup.sh
 source "$(dirname "$0")/setup.sh"
 
@@ -34,9 +34,28 @@ find_mistral_v3() {
   export ENTUNE_MISTRAL_V3=$PWD/.deps/mistral_v3
 }
 
+# Prometheus and promtool, unpacked and not installed: Debian's package starts a server on the machine.
+fetch_prometheus() {
+  step "Prometheus, to scrape a run with"
+  if command -v prometheus promtool >/dev/null || [ -x .deps/prometheus/usr/bin/promtool ]; then
+    note "all there"
+    return
+  fi
+  local part=$PWD/.deps/prometheus.part
+  rm -rf "$part"
+  mkdir -p "$part"
+  if (cd "$part" && run_logged "$part/log" apt-get download prometheus) && dpkg-deb -x "$part"/prometheus_*.deb "$part"; then
+    rm -rf "$part"/prometheus_*.deb .deps/prometheus
+    mv -T "$part" .deps/prometheus
+  else
+    note "could not be fetched; what needs it is skipped"
+  fi
+}
+
 install_packages
 install_libtorch
 install_peers
+fetch_prometheus
 find_mistral_v3
 fetch_model || note "could not be fetched: tests that need it are skipped"
 build all

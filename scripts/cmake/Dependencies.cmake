@@ -10,3 +10,6 @@ find_package(Boost REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+# Debian's is compiled with these three; its .pc names them, and what it is compiled with decides how its objects lie in memory.
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)

@@ -3,6 +3,16 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 namespace entune {
+namespace {
+
+/// The seconds of a call that is done, added to its count.
+double settle(const CollectiveTime::Queued& call) {
+  const double seconds = call.begin.elapsedTime(call.end) / 1000.0;
+  call.count->seconds += seconds;
+  return seconds;
+}
+
+}  // namespace
 
 void StepTimer::enter(StepPhase phase) {
   if (!device_.is_cpu()) return mark(phase);
@@ -21,12 +31,19 @@ void StepTimer::leave() {
   for (std::size_t i = 0; i + 1 < marks_.size(); ++i) {
     double communication = 0.0;
     for (std::size_t j = marks_[i].num_collectives; j < marks_[i + 1].num_collectives; ++j)
-      communication += collectives_->queued[j].begin.elapsedTime(collectives_->queued[j].end) / 1000.0;
+      communication += settle(collectives_->queued[j]);
     add(marks_[i].phase, marks_[i].event.elapsedTime(marks_[i + 1].event) / 1000.0 - communication);
     add(StepPhase::communication, communication);
   }
   marks_.clear();
-  if (collectives_ != nullptr) collectives_->queued.clear();
+  if (collectives_ == nullptr) return;
+  collectives_->queued.clear();
+  // What runs beside the next step's forward pass is settled after that step.
+  std::erase_if(collectives_->beside, [](const CollectiveTime::Queued& call) {
+    if (!call.end.query()) return false;
+    settle(call);
+    return true;
+  });
 }
 
 void StepTimer::mark(StepPhase phase) {

@@ -119,6 +119,10 @@ Recipe make_recipe(const Settings& settings) {
                        .keep = read.integer("checkpoint.keep"),
                        .resume = read.text("checkpoint.resume")};
   recipe.export_as = read.text("export");
+  recipe.metrics = {.enabled = read.boolean("telemetry.metrics.enabled"),
+                    .bind = read.text("telemetry.metrics.bind"),
+                    .port = static_cast<int>(read.integer("telemetry.metrics.port")),
+                    .targets_file = read.text("telemetry.metrics.targets_file")};
   recipe.gpu_hour_price_usd = read.number("telemetry.gpu_hour_price_usd");
   recipe.evaluation.splits = read.with(read_names, "evaluation.splits");
   recipe.evaluation.bootstrap = read.integer("evaluation.bootstrap");

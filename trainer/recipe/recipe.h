@@ -108,6 +108,12 @@ struct Recipe {
 
   std::string export_as = "adapter";  ///< adapter | merged (beside the adapter) | hf (of a full fine-tuning) | none
 
+  struct Metrics {
+    bool enabled = true;
+    std::string bind = "127.0.0.1";
+    int port = 0;  ///< of a machine's first rank, the next ones follow; 0: any
+    std::string targets_file = "none";
+  } metrics;
   double gpu_hour_price_usd = 0.0;
 
   struct Evaluation {

@@ -101,12 +101,13 @@ ScoreReportOptions score_report_options(const Recipe& recipe) {
 }
 
 void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, DeviceMesh& mesh,
-              const RunFolder& folder) {
+              const RunFolder& folder, RunMetrics& metrics) {
   const Recipe& recipe = cell.loaded.recipe;
   const bool first_rank = mesh.world().rank() == 0;
   const std::filesystem::path directory = folder.cell(cell.name);
   const AnswerBudget budget = setup.task->fit_budget(data.train);
   std::unique_ptr<DecoderModel> model = load_model(recipe, setup, mesh, first_rank);
+  metrics.begin_cell(cell, *model, mesh);
 
   json result{{"name", cell.name},
               {"format", recipe.task.format},
@@ -118,13 +119,14 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"answer_budget_slope", budget.slope},
               {"corpus", corpus_json(data)}};
   if (recipe.training.method != TrainingMethod::none) {
-    result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory);
+    result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory, metrics);
     export_trained_weights(recipe, setup, *model, mesh, directory);
   }
 
   json generate{{"seconds", 0.0}, {"texts", 0}, {"prompt_tokens", 0}, {"generated_tokens", 0}, {"forward_passes", 0}};
   for (const std::string& split : recipe.evaluation.splits) {
     const std::vector<Example>& examples = data.side(split);
+    const RunMetrics::Evaluating timed(metrics);
     const EvaluationResult answered = evaluate(*model, *setup.task, examples, mesh,
                                                {.generation = recipe.generation.options,
                                                 .budget = budget,
@@ -137,6 +139,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
     generate["forward_passes"] = generate["forward_passes"].get<std::int64_t>() + answered.stats.forward_passes;
     if (!first_rank) continue;
     result["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
+    metrics.record_answers(split, answered, result["scores"][split]);
     write_scores(directory, split, answered.documents);
     if (recipe.generation.write_predictions)
       write_predictions(directory / "predictions" / (split + ".jsonl"), answered.predictions);

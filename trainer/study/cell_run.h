@@ -8,6 +8,7 @@
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
 #include "trainer/study/run_folder.h"
+#include "trainer/study/run_metrics.h"
 
 namespace entune {
 
@@ -18,7 +19,7 @@ ScoreReportOptions score_report_options(const Recipe& recipe);
 /// Collective over the mesh; rank 0 of the world writes. The adapter (or model) that the scores are of is the best one
 /// on the validation side, where there was validation; it is exported before the splits are answered, and merged after.
 void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, DeviceMesh& mesh,
-              const RunFolder& folder);
+              const RunFolder& folder, RunMetrics& metrics);
 
 /// The baseline of patterns over `data`'s splits, as a cell of its own named "patterns". One process does it.
 void run_pattern_baseline(const Recipe& recipe, const CellData& data, const RunFolder& folder);

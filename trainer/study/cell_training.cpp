@@ -59,11 +59,16 @@ class Validation {
 
   bool possible() const { return !examples_.empty(); }
 
-  ValidationRecord run(std::int64_t step) {
-    return {.step = step,
-            .loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_),
-            .strict_f1 = strict_f1(evaluate(model_, task_, examples_, mesh_, options_).documents),
-            .best = false};
+  ValidationRecord run(std::int64_t step, RunMetrics& metrics) {
+    const RunMetrics::Evaluating timed(metrics);
+    const double loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_);
+    const EvaluationResult answered = evaluate(model_, task_, examples_, mesh_, options_);
+    if (mesh_.world().rank() == 0) {
+      metrics.record_validation_loss(loss);
+      metrics.record_answers("validation", answered,
+                             score_report(answered.documents, recipe_.labels, {.bootstrap_samples = 0}));
+    }
+    return {.step = step, .loss = loss, .strict_f1 = strict_f1(answered.documents), .best = false};
   }
 
  private:
@@ -112,11 +117,13 @@ double number_or_nan(const json& value) {
 class CellTraining {
  public:
   CellTraining(const StudyCell& cell, const CellSetup& setup, const CellData& data, const AnswerBudget& budget,
-               DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory)
+               DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory,
+               RunMetrics& metrics)
       : cell_(cell),
         recipe_(cell.loaded.recipe),
         data_(data),
         mesh_(mesh),
+        metrics_(metrics),
         identity_(first_rank() ? resume_identity(cell.loaded) : json()),
         samples_(training_samples(recipe_, setup, data.train)),
         loader_(samples_, batch_options(recipe_), recipe_.seed, mesh.axis(MeshAxis::data).rank(),
@@ -131,6 +138,7 @@ class CellTraining {
   }
 
   json run() {
+    metrics_.begin_training(trainer_, mesh_.device());
     reset_peak_memory(mesh_.device());
     const std::int64_t done_before = trainer_.steps_done();  // not in the rate
     Progress progress("training " + cell_.name, trainer_.total_steps() - done_before, "steps", first_rank());
@@ -145,6 +153,7 @@ class CellTraining {
       // What is saved while steps are skipped may push out the last checkpoint that is good.
       if (!step.skipped && is_due(recipe_.checkpoint.every, trainer_)) save_or_go_on();
     }
+    metrics_.end_training();
     best_.restore();
     return result();
   }
@@ -157,6 +166,7 @@ class CellTraining {
 
   void record(const StepRecord& step) {
     log_->write(step);
+    metrics_.record(step);
     seconds_ += step.seconds;
     num_samples_ += step.samples;
     add_tokens(tokens_, step);
@@ -186,7 +196,7 @@ class CellTraining {
         !is_due(recipe_.training.evaluate_every, trainer_)) {
       return;
     }
-    ValidationRecord record = validation_.run(trainer_.steps_done());
+    ValidationRecord record = validation_.run(trainer_.steps_done(), metrics_);
     record.best = best_.offer(recipe_.training.keep_best == "strict_f1" ? record.strict_f1 : 0.0, record.loss);
     log_->write(record);
     validations_.push_back(
@@ -301,6 +311,7 @@ class CellTraining {
   const Recipe& recipe_;
   const CellData& data_;
   DeviceMesh& mesh_;
+  RunMetrics& metrics_;
   const json identity_;  // rank 0's
   const std::vector<TrainingSample> samples_;
   const BatchLoader loader_;
@@ -319,8 +330,8 @@ class CellTraining {
 }  // namespace
 
 json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, const AnswerBudget& budget,
-                DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory) {
-  return CellTraining(cell, setup, data, budget, model, mesh, directory).run();
+                DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory, RunMetrics& metrics) {
+  return CellTraining(cell, setup, data, budget, model, mesh, directory, metrics).run();
 }
 
 }  // namespace entune

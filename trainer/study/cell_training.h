@@ -9,6 +9,7 @@
 #include "trainer/recipe/recipe.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
+#include "trainer/study/run_metrics.h"
 #include "trainer/telemetry/step_log.h"
 
 namespace entune {
@@ -28,6 +29,6 @@ void add_tokens(TokenCounts& counts, const StepRecord& step);
 /// should resume and cannot; and where three steps in a row were not finite.
 nlohmann::json train_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data,
                           const AnswerBudget& budget, DecoderModel& model, DeviceMesh& mesh,
-                          const std::filesystem::path& directory);
+                          const std::filesystem::path& directory, RunMetrics& metrics);
 
 }  // namespace entune

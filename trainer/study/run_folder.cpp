@@ -64,7 +64,10 @@ void RunFolder::prepare(const std::vector<std::string>& cells, bool apart, Earli
                                            entry.path().filename().string()));
     }
   }
-  if (!apart && earlier != Earlier::resumed) fs::remove_all(root_ / "cells");
+  if (!apart && earlier != Earlier::resumed) {
+    fs::remove_all(root_ / "cells");
+    fs::remove_all(root_ / "metrics");
+  }
   if (fs::create_directories(root_)) fs::permissions(root_, fs::perms::owner_all);
   for (const fs::path& folder : own) {
     remove_files(folder, earlier == Earlier::resumed);

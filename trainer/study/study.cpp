@@ -25,6 +25,7 @@
 #include "trainer/study/cell_setup.h"
 #include "trainer/study/resume_identity.h"
 #include "trainer/study/run_folder.h"
+#include "trainer/study/run_metrics.h"
 #include "trainer/study/trained_cell.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/model_files.h"
@@ -215,6 +216,7 @@ PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::strin
 
 void run_study(const StudyOptions& options, Communicator& world) {
   watch_stop_signal();
+  const auto begin = RunMetrics::Clock::now();
   const bool first_rank = world.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
   const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
@@ -241,18 +243,20 @@ void run_study(const StudyOptions& options, Communicator& world) {
     print_left_out(data);
   }
   is_left = broadcast_bytes(world, is_left, 0);
+  const fs::path metrics_folder = options.only_cell ? folder.cell(cells[chosen.front()].name) : folder.root();
+  RunMetrics metrics(base.recipe, world, metrics_folder / "metrics" / fmt::format("rank-{}.prom", world.rank()), begin);
   for (const std::size_t i : chosen) {
     if (first_rank) {
       fmt::print("cell {} of {}: {}{}\n", i + 1, cells.size(), cells[i].name,
                  is_left[i] == '1' ? "" : ": finished before");
     }
     if (is_left[i] == '0') continue;
-    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world);
-    run_cell(cells[i], setups[i], data[i], *mesh, folder);
+    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives());
+    run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
     if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);
   }
-  if (!first_rank) return;
+  if (!first_rank) return world.barrier();  // its metrics are there until the run has ended
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
 
   std::vector<FinishedCell> finished = finished_cells(folder);
@@ -260,6 +264,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
   json summary = summary_head(base, world.size());
   summary["corpus"] = finished.front().result["corpus"];
   compare_and_write(std::move(summary), finished, folder.root());
+  world.barrier();
 }
 
 namespace {

@@ -42,6 +42,10 @@ refused 2 'no-such.yaml' mpirun --oversubscribe -np 3 "$trainer" --recipe no-suc
 [ "$(grep -c 'error: .*no-such.yaml' "$out/stderr")" -eq 1 ] || { echo "expected the error once"; cat "$out/stderr"; exit 1; }
 
 "$trainer" --help | grep 'inspect-data' >/dev/null
+"$trainer" metrics-catalog >"$out/catalog"
+grep -qE '^entune_tokens_total +counter +kind +- +.* Of rank 0\.$' "$out/catalog"
+grep -qE '^entune_comm_seconds_total +counter +axis,collective +seconds ' "$out/catalog"
+grep -qx 'axis: data, tensor' "$out/catalog"
 "$trainer" generate-data --count 5 --seed 3 --output "$out/five.jsonl" | grep '5 texts' >/dev/null
 [ "$(wc -l <"$out/five.jsonl")" -eq 5 ]
 refused 2 'five.jsonl: expected no file there, found one.*--overwrite' "$trainer" generate-data --count 6 --output "$out/five.jsonl"

@@ -55,7 +55,7 @@ TEST(StepTimer, TakesCommunicationOutOfItsPhase) {
 TEST(TimedCommunicator, CountsWaitingInTheGroupsSplitFromIt) {
   spawn_ranks(2, [](Communicator& world) {
     CollectiveTime time;
-    const auto timed = make_timed_communicator(world, time);
+    const auto timed = make_timed_communicator(world, time, time.data);
     EXPECT_EQ(timed->rank(), world.rank());
     EXPECT_EQ(timed->size(), 2);
     const auto axis = timed->split(0, world.rank());
@@ -81,6 +81,33 @@ TEST(TimedCommunicator, CountsWaitingInTheGroupsSplitFromIt) {
     EXPECT_EQ(part.item<float>(), 2.0f);
     timed->barrier();
     EXPECT_GT(time.seconds, so_far);
+  });
+}
+
+TEST(TimedCommunicator, CountsCallsBytesAndSecondsByOperation) {
+  spawn_ranks(2, [](Communicator& world) {
+    CollectiveTime time;
+    const auto timed = make_timed_communicator(world, time, time.tensor);
+    const auto group = timed->split(0, world.rank());
+    at::Tensor sum = at::ones({3}, at::kDouble), whole = at::zeros({4}, at::kFloat), part = at::zeros({2}, at::kFloat);
+    timed->all_reduce(sum, ReduceOp::sum);
+    group->all_reduce(sum, ReduceOp::max);
+    timed->all_gather(whole, part);
+    group->reduce_scatter(part, whole);
+    timed->broadcast(part, 1);
+    timed->barrier();
+
+    const std::array<std::pair<std::int64_t, std::int64_t>, kNumCollectives> expected = {
+        {{2, 48}, {1, 16}, {1, 16}, {1, 8}, {1, 0}}};
+    double seconds = 0.0;
+    for (std::size_t i = 0; i < kNumCollectives; ++i) {
+      EXPECT_EQ(time.tensor[i].calls, expected[i].first) << i;
+      EXPECT_EQ(time.tensor[i].bytes, expected[i].second) << i;
+      EXPECT_GT(time.tensor[i].seconds, 0.0) << i;
+      EXPECT_EQ(time.data[i].calls, 0) << i;
+      seconds += time.tensor[i].seconds;
+    }
+    EXPECT_NEAR(seconds, time.seconds, 1e-9);
   });
 }
 

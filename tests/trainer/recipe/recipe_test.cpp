@@ -114,12 +114,16 @@ training:
 generation: {max_new_tokens: 64, batch_tokens: 1000, write_predictions: true}
 parallel: {data: 2, tensor: 3, sequence: true, zero: 0, transport: mpi, deterministic: true}
 export: hf
-telemetry: {gpu_hour_price_usd: 0.0}
+telemetry: {metrics: {enabled: false, bind: "::1", port: 9400, targets_file: t.json}, gpu_hour_price_usd: 0.0}
 evaluation: {splits: [validation, test], bootstrap: 10, baseline: none}
 study: {seed: [1, 2]}
 )");
   const Recipe& r = loaded.recipe;
   EXPECT_EQ(r.name, "a-name");
+  EXPECT_FALSE(r.metrics.enabled);
+  EXPECT_EQ(r.metrics.bind, "::1");
+  EXPECT_EQ(r.metrics.port, 9400);
+  EXPECT_EQ(r.metrics.targets_file, "t.json");
   EXPECT_EQ(r.output, "runs/with space");
   EXPECT_EQ(dump(r.data.train), "(t.conll conll bioes)");
   EXPECT_EQ(dump(r.data.test), "(other.json auto iob2)");
@@ -404,10 +408,6 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
   const std::vector<Case> cases = {
       {"generation.constrain=format", "constrained decoding", "none"},
       {"generation.draft=input", "drafted decoding", "none"},
-      {"telemetry.metrics.enabled=true", "the metrics exporter", "false"},
-      {"telemetry.metrics.bind=0.0.0.0", "the metrics exporter", "127.0.0.1 (the default)"},
-      {"telemetry.metrics.port=9100", "the metrics exporter", "0"},
-      {"telemetry.metrics.targets_file=t.json", "the metrics exporter", "none"},
       {"watchdog.collective_seconds=600", "the watchdog", "0"},
       {"watchdog.step_seconds=1800", "the watchdog", "0"},
   };

@@ -1,0 +1,167 @@
+#include "trainer/study/run_metrics.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "data/corpus.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/thread_communicator.h"
+#include "tests/trainer/study/tiny_model.h"
+#include "trainer/study/study.h"
+
+namespace entune::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// Stands in every text and nowhere else: where it turns up, text has leaked.
+constexpr const char* kMarker = "Zzqx";
+
+class RunMetricsTest : public testing::Test {
+ protected:
+  RunMetricsTest() {
+    write_tiny_model(folder_ / "model");
+    std::vector<Example> corpus;
+    for (int i = 0; i < 40; ++i)
+      corpus.push_back({.id = fmt::format("s{}", i),
+                        .text = fmt::format("{} {} came", kMarker, i),
+                        .entities = {{0, 4, "PERSON"}},
+                        .group = fmt::format("g{}", i)});
+    write_jsonl(folder_ / "corpus.jsonl", corpus);
+  }
+
+  std::filesystem::path run() const { return folder_ / "run"; }
+
+  StudyOptions options(std::vector<std::string> overrides) const {
+    const std::string recipe = fmt::format(
+        "name: tiny\noutput: {0}/run\nmodel: {{path: {0}/model, chat: chatml, dtype: float32}}\n"
+        "data: {{train: {0}/corpus.jsonl, split: {{train: 16, validation: 2, test: 4}}}}\n"
+        "labels: {{PERSON: a name, AGE: an age}}\n"
+        "training: {{global_batch: 4, epochs: 2, lora: {{rank: 2, alpha: 4}}}}\ngeneration: {{max_new_tokens: 6}}\n",
+        folder_.path().string());
+    return {.recipe = folder_.write("recipe.yaml", recipe), .overrides = std::move(overrides), .overwrite = true};
+  }
+
+  std::string page(int rank = 0) const { return read_file(run() / "metrics" / fmt::format("rank-{}.prom", rank)); }
+  /// The value of one series of a rank's snapshot.
+  double value(const std::string& series, int rank = 0) const {
+    const std::string all = "\n" + page(rank);
+    const std::size_t at = all.find("\n" + series + " ");
+    EXPECT_NE(at, std::string::npos) << series;
+    return at == std::string::npos ? -1.0 : std::stod(all.substr(at + series.size() + 2));
+  }
+  double phase(const std::string& name, int rank = 0) const {
+    return value(fmt::format("entune_step_phase_seconds_total{{phase=\"{}\"}}", name), rank);
+  }
+
+  TemporaryDirectory folder_;
+};
+
+TEST_F(RunMetricsTest, PhasesAddUpToTheWallTimeOnEveryRank) {
+  // Two data ranks, so that there is communication.
+  const auto begin = std::chrono::steady_clock::now();
+  spawn_ranks(2, [&](Communicator& world) { run_study(options({"training.epochs=20"}), world); });
+  const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (int rank = 0; rank < 2; ++rank) {
+    double steps = 0.0, all = phase("evaluation", rank) + phase("checkpoint", rank) + phase("other", rank);
+    for (const std::string name : {"data", "forward", "backward", "communication", "optimizer"}) {
+      EXPECT_GT(phase(name, rank), 0.0) << name;
+      steps += phase(name, rank);
+    }
+    all += steps;
+    EXPECT_GT(phase("evaluation", rank), 0.0);
+    EXPECT_NEAR(steps, value("entune_step_duration_seconds_sum", rank), 0.01 * steps);
+    EXPECT_LE(all, wall);
+    EXPECT_GE(all, 0.99 * wall);
+  }
+}
+
+TEST_F(RunMetricsTest, CountsWhatTheLogsOfTheRunSay) {
+  spawn_ranks(2, [&](Communicator& world) { run_study(options({"training.prefix_sharing=false"}), world); });
+  std::ifstream log(run() / "cells/tiny/steps.jsonl");
+  double steps = 0, tokens = 0, loss = 0, validation_loss = 0;
+  for (std::string line; std::getline(log, line);) {
+    const auto record = nlohmann::json::parse(line);
+    if (record["kind"] == "validation") validation_loss = record["loss"];
+    if (record["kind"] != "step") continue;
+    ++steps;
+    tokens += record["tokens"]["executed"].get<double>();
+    loss = record["loss"];
+  }
+  EXPECT_EQ(steps, 8);
+  for (int rank = 0; rank < 2; ++rank) EXPECT_EQ(value("entune_steps_total", rank), steps);
+  EXPECT_EQ(value("entune_samples_total"), 32);
+  EXPECT_EQ(value("entune_tokens_total{kind=\"executed\"}"), tokens);
+  EXPECT_DOUBLE_EQ(value("entune_loss"), loss);
+  EXPECT_DOUBLE_EQ(value("entune_validation_loss"), validation_loss);
+  EXPECT_EQ(value("entune_epoch"), 2);
+  EXPECT_EQ(value("entune_eval_texts_total{format=\"xml\",split=\"test\"}"), 4);
+  EXPECT_EQ(value("entune_eval_texts_total{format=\"xml\",split=\"validation\"}"), 4) << "twice two";
+  const auto summary = nlohmann::json::parse(read_file(run() / "summary.json"));
+  EXPECT_DOUBLE_EQ(value("entune_eval_answers_ratio{format=\"xml\",health=\"parsed\",split=\"test\"}"),
+                   summary["cells"][0]["scores"]["test"]["health"]["parsed"].get<double>());
+  EXPECT_THAT(page(1), Not(HasSubstr("entune_loss")));
+
+  // Of each step: the gradients in two buckets (of two kinds, ParameterBuckets), reduced over two data ranks, whose bus
+  // carries half of them.
+  const std::string reduce = "{axis=\"data\",collective=\"reduce_scatter\"}";
+  EXPECT_EQ(value("entune_comm_calls_total" + reduce), 2 * steps);
+  EXPECT_GT(value("entune_comm_bytes_total" + reduce), 0);
+  EXPECT_EQ(value("entune_comm_bus_bytes_total" + reduce), 0.5 * value("entune_comm_bytes_total" + reduce));
+  EXPECT_GT(value("entune_comm_seconds_total" + reduce), 0);
+  EXPECT_EQ(value("entune_comm_calls_total{axis=\"tensor\",collective=\"all_reduce\"}"), 0);
+}
+
+TEST_F(RunMetricsTest, ABusyPortCostsAWarningAndNothingElse) {
+  const MetricsExporter other("127.0.0.1", 0, [] { return std::string("other"); });
+  testing::internal::CaptureStderr();
+  // The first rank of a machine takes the port itself.
+  run_study(options({fmt::format("telemetry.metrics.port={}", other.port()),
+                     fmt::format("telemetry.metrics.targets_file={}", (folder_ / "no/such/targets.json").string())}),
+            *make_self_communicator());
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr(fmt::format("warning: metrics: no exporter on rank 0 cannot listen on 127.0.0.1, port {}",
+                                          other.port())));
+  EXPECT_THAT(said, HasSubstr("targets.json: cannot be written"));
+  EXPECT_EQ(value("entune_steps_total"), 8);
+  EXPECT_TRUE(std::filesystem::exists(run() / "summary.json"));
+}
+
+TEST_F(RunMetricsTest, WithoutTheExporterThereIsASnapshotWithoutTimes) {
+  run_study(options({"telemetry.metrics.enabled=false"}), *make_self_communicator());
+  EXPECT_EQ(value("entune_steps_total"), 8);
+  EXPECT_THAT(page(), Not(HasSubstr("entune_step_phase")));
+  EXPECT_THAT(page(), Not(HasSubstr("entune_comm")));
+}
+
+TEST_F(RunMetricsTest, TheSnapshotOfARunThatFailsIsThereAndHoldsNoText) {
+  // No room for such answers in the model's positions, which is seen when it is to answer.
+  EXPECT_THAT(input_error_of([&] {
+                run_study(options({"generation.max_new_tokens=8192", "training.evaluate_every=none"}),
+                          *make_self_communicator());
+              }),
+              HasSubstr("positions"));
+  EXPECT_EQ(value("entune_steps_total"), 8);
+  EXPECT_EQ(value("entune_state{state=\"fail\"}"), 1);
+  EXPECT_EQ(value("entune_state{state=\"finish\"}"), 0);
+  EXPECT_THAT(page(), Not(HasSubstr(kMarker)));
+}
+
+TEST_F(RunMetricsTest, NoSnapshotOfAnEarlierRunStays) {
+  spawn_ranks(2, [&](Communicator& world) { run_study(options({}), world); });
+  EXPECT_TRUE(std::filesystem::exists(run() / "metrics/rank-1.prom"));
+  run_study(options({}), *make_self_communicator());
+  EXPECT_FALSE(std::filesystem::exists(run() / "metrics/rank-1.prom"));
+  StudyOptions apart = options({"study={seed: [1, 2]}"});
+  apart.only_cell = "1";
+  run_study(apart, *make_self_communicator());
+  EXPECT_TRUE(std::filesystem::exists(run() / "cells/seed=2/metrics/rank-0.prom"));
+}
+
+}  // namespace
+}  // namespace entune::test
