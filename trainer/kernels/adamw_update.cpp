@@ -4,12 +4,14 @@
 #include <ATen/core/grad_mode.h>
 
 #include "trainer/kernels/cuda_kernels.h"
+#include "trainer/kernels/meta_kernels.h"
 
 namespace entune {
 
 void adamw_update(const AdamWTensors& t, const AdamWStep& step) {
   const at::NoGradGuard no_grad;
   if (has_cuda_kernels(t.master)) return adamw_update_cuda(t, step);
+  if (stands_for_gpu(t.master)) return touch_meta_(t.master);
   const at::Tensor gradient = t.gradient.to(at::kFloat);
   if (step.gradient_scale != 1.0) gradient.mul_(step.gradient_scale);
   const at::Tensor number = at::full({}, static_cast<double>(step.number), t.master.options());

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "trainer/kernels/cuda_kernels.h"
+#include "trainer/kernels/meta_kernels.h"
 
 namespace entune {
 namespace {
@@ -28,6 +29,10 @@ LogitRows read_logits(at::Tensor logits, const at::Tensor& targets, std::int64_t
     auto [lse, target_logit] = read_logits_cuda(logits, targets, first_id);
     return {logits, lse, target_logit};
   }
+  if (stands_for_gpu(logits)) {
+    auto [lse, target_logit] = read_logits_meta(logits);
+    return {logits, lse, target_logit};
+  }
   at::Tensor p = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
   const std::int64_t num_rows = p.size(0);
   if (p.size(1) == 0) {
@@ -37,7 +42,7 @@ LogitRows read_logits(at::Tensor logits, const at::Tensor& targets, std::int64_t
   const OneHot target(targets, first_id, p);
   const at::Tensor target_logit = p.gather(1, target.column.unsqueeze(1)).squeeze(1).mul_(target.present);
   const at::Tensor largest = p.amax(-1);
-  if (p.is_cpu()) {
+  if (p.is_cpu() || p.is_meta()) {
     at::_softmax_out(p, p, -1, /*half_to_float=*/false);
   } else {
     p = at::_softmax(p, -1, /*half_to_float=*/false);  // GPU kernels promise nothing for a result over its input
@@ -53,10 +58,11 @@ at::Tensor logit_gradients(LogitRows rows, const at::Tensor& targets, std::int64
     logit_gradients_cuda_(values, targets, first_id, lse, weights);
     return values.to(type);
   }
-  if (values.size(1) == 0) return values.to(type);
+  if (stands_for_gpu(values)) touch_meta_(values);
+  if (values.size(1) == 0 || stands_for_gpu(values)) return values.to(type);
   const OneHot target(targets, first_id, values);
   const at::Tensor factor = rows.lse.sub(lse).exp_().mul_(weights);
-  if (factor.ne(1).any().item<bool>()) values.mul_(factor.unsqueeze(1));  // one part, every row of weight 1: no pass
+  if (values.is_meta() || factor.ne(1).any().item<bool>()) values.mul_(factor.unsqueeze(1));  // one part, every row of weight 1: no pass
   values.scatter_add_(1, target.column.unsqueeze(1), weights.mul(target.present).neg_().unsqueeze(1));
   return values.to(type);
 }

@@ -6,12 +6,16 @@
 #include <limits>
 #include <optional>
 
+#include "trainer/kernels/meta_kernels.h"
+
 namespace entune {
 namespace {
 
 std::optional<at::Tensor> given(const at::Tensor& mask) {
   return mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt;
 }
+
+bool has_cpu_flash(const at::Tensor& q) { return q.is_cpu() || stands_for_cpu(q); }
 
 at::Tensor wide(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
 
@@ -66,7 +70,7 @@ AttentionGradients plain_attention_backward(const at::Tensor& grad, const at::Te
 
 DenseAttention dense_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool is_causal,
                                const at::Tensor& mask) {
-  if (!q.is_cpu()) return plain_attention(q, k, v, is_causal, mask);
+  if (!has_cpu_flash(q)) return plain_attention(q, k, v, is_causal, mask);
   auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, is_causal, given(mask));
   return {out, lse};
 }
@@ -74,7 +78,7 @@ DenseAttention dense_attention(const at::Tensor& q, const at::Tensor& k, const a
 AttentionGradients dense_attention_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
                                             const at::Tensor& v, const DenseAttention& result, bool is_causal,
                                             const at::Tensor& mask) {
-  if (!q.is_cpu()) return plain_attention_backward(grad, q, k, v, result, is_causal, mask);
+  if (!has_cpu_flash(q)) return plain_attention_backward(grad, q, k, v, result, is_causal, mask);
   auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(grad, q, k, v, result.out, result.lse,
                                                                                0.0, is_causal, given(mask));
   return {dq, dk, dv};

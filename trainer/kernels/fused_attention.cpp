@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "trainer/kernels/attention_chooser.h"
+#include "trainer/kernels/meta_kernels.h"
 #include "trainer/kernels/padded_attention.h"
 
 namespace entune {
@@ -67,7 +68,7 @@ at::Tensor turned(const at::Tensor& x) { return x.transpose(1, 2); }
 }  // namespace
 
 bool fused_attention_takes(const at::Tensor& x, std::int64_t head_dim) {
-  return x.is_cuda() && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf) && head_dim % 8 == 0 &&
+  return (x.is_cuda() || stands_for_gpu(x)) && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf) && head_dim % 8 == 0 &&
          head_dim <= 256;
 }
 
@@ -110,6 +111,7 @@ AttentionGradients cudnn_attention_backward(const at::Tensor& grad, const at::Te
 }
 
 DenseAttention fused_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool is_causal) {
+  if (q.is_meta()) return flash_attention(q, k, v, is_causal);
   const auto with = [&](const auto& attention) -> AttentionChooser::Call {
     return [&] {
       const DenseAttention result = attention(q, k, v, is_causal);
@@ -123,6 +125,7 @@ DenseAttention fused_attention(const at::Tensor& q, const at::Tensor& k, const a
 
 AttentionGradients fused_attention_backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
                                             const at::Tensor& v, const DenseAttention& result, bool is_causal) {
+  if (q.is_meta()) return flash_attention_backward(grad, q, k, v, result, is_causal);
   const auto with = [&](const auto& backward) -> AttentionChooser::Call {
     return [&] {
       const AttentionGradients g = backward(grad, q, k, v, result, is_causal);

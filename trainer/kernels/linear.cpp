@@ -27,8 +27,8 @@ bool present(const at::Tensor& tensor) { return tensor.numel() > 0; }
 /// 0 or 1 / (1 - p) for each element of x.
 at::Tensor dropout_mask(const at::Tensor& x, const AdapterDropout& dropout) {
   at::Generator generator = at::detail::createCPUGenerator(dropout.seed);
-  at::Tensor mask = at::empty({x.size(0), dropout.full}, at::TensorOptions(at::kFloat))
-                        .bernoulli_(1.0 - dropout.probability, generator);
+  at::Tensor mask = at::empty({x.size(0), dropout.full}, at::TensorOptions(x.is_meta() ? at::kMeta : at::kCPU));
+  if (!x.is_meta()) mask.bernoulli_(1.0 - dropout.probability, generator);
   return mask.narrow(1, dropout.begin, x.size(1)).div(1.0 - dropout.probability).to(x.options());
 }
 

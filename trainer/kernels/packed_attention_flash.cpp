@@ -87,7 +87,7 @@ PackedGradients attend_segments_backward(const at::Tensor& grad, const at::Tenso
 }  // namespace
 
 void PackedLayout::prepare_for(at::Device device) {
-  if (!device.is_cuda()) return;
+  if (device.is_cpu()) return;
   std::vector<std::int64_t> offsets = {0};
   for (const Segment& s : segments_of(*this)) offsets.push_back(s.begin + s.length);
   segment_offsets = at::tensor(offsets, at::kLong).to(at::TensorOptions(device).dtype(at::kInt));

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "trainer/kernels/cuda_kernels.h"
+#include "trainer/kernels/meta_kernels.h"
 
 namespace entune {
 namespace {
@@ -26,6 +27,7 @@ at::Tensor normalize(const at::Tensor& x, const at::Tensor& weight, const at::Te
 /// {sum, norm of sum, 1 / rms} with sum = x + branch; an undefined branch adds nothing.
 NormedRows norm_forward(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& weight, double eps) {
   if (has_cuda_kernels(x)) return add_rms_norm_cuda(x, branch, weight, eps);
+  if (stands_for_gpu(x)) return add_rms_norm_meta(x, branch);
   const at::Tensor sum = branch.defined() ? x.add(branch) : x;
   const at::Tensor rstd = reciprocal_rms(sum, eps);
   return {sum, normalize(sum, weight, rstd), rstd};
@@ -42,8 +44,9 @@ NormGradients norm_backward(const at::Tensor& grad, const at::Tensor& d_sum, con
   const auto weight_gradient = [&](const at::Tensor& product) {
     return product.mul_(rstd).flatten(0, -2).sum(0).to(weight.scalar_type());
   };
-  if (has_cuda_kernels(x_in)) {
-    return {rms_norm_backward_cuda(grad, d_sum, x_in, weight, rstd),
+  if (has_cuda_kernels(x_in) || stands_for_gpu(x_in)) {
+    return {stands_for_gpu(x_in) ? rms_norm_backward_meta(grad, x_in)
+                                 : rms_norm_backward_cuda(grad, d_sum, x_in, weight, rstd),
             needs_weight ? weight_gradient(widened(grad).mul(widened(x_in))) : at::Tensor()};
   }
   const at::Tensor x = widened(x_in);

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "trainer/kernels/cuda_kernels.h"
+#include "trainer/kernels/meta_kernels.h"
 
 namespace entune {
 
@@ -42,6 +43,7 @@ RotaryTables rotary_tables(const at::Tensor& positions, std::int64_t head_dim, d
 
 void rotate_(at::Tensor& x, const RotaryTables& tables, bool inverse) {
   if (has_cuda_kernels(x)) return rotate_cuda_(x, tables.cos, tables.sin, inverse);
+  if (stands_for_gpu(x)) return touch_meta_(x);
   const std::int64_t half = x.size(2) / 2;
   const bool narrow_type = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf;
   const at::Tensor wide = narrow_type ? x.to(at::kFloat) : x;

@@ -8,20 +8,13 @@
 
 #include "trainer/loop/stop_signal.h"
 #include "trainer/optim/gradient_norm.h"
+#include "trainer/optim/trained_parameters.h"
 
 namespace entune {
 namespace {
 
 // Passes are numbered from the step's own number on: what dropout drops does not depend on where a run was resumed.
 constexpr int kPassBits = 32;
-
-/// How the tensor axis holds a parameter and its gradient: what shares a bucket.
-enum Kind { kSharded, kReplicated, kPartial };
-
-Kind kind_of(const Parameter& parameter) {
-  if (parameter.shard.dim >= 0) return kSharded;
-  return parameter.partial_gradient ? kPartial : kReplicated;
-}
 
 std::vector<AdamW::Part> optimizer_parts(const ParameterBuckets& buckets) {
   std::vector<AdamW::Part> parts;
@@ -51,13 +44,11 @@ Trainer::Trainer(DecoderModel& model, const BatchLoader& loader, DeviceMesh& mes
 Trainer::~Trainer() { model_.before_use(nullptr); }
 
 ParameterBuckets Trainer::make_buckets() {
-  std::vector<BucketedParameter> trained;
-  for (const Parameter& parameter : trained_parameters()) trained.push_back({parameter.value, kind_of(parameter)});
   Communicator& data = mesh_.axis(MeshAxis::data);
   const bool overlap = options_.overlap.value_or(!mesh_.device().is_cpu()) && data.size() > 1;
   if (overlap) bucket_group_ = data.split(0, data.rank());
   return ParameterBuckets(
-      trained, overlap ? *bucket_group_ : data,
+      bucketed_parameters(model_), overlap ? *bucket_group_ : data,
       {.shard = options_.shard_optimizer, .bucket_bytes = options_.bucket_bytes, .overlap = overlap});
 }
 
@@ -70,13 +61,7 @@ void Trainer::await_before_use() {
   });
 }
 
-std::vector<Parameter> Trainer::trained_parameters() const {
-  std::vector<Parameter> trained;
-  for (const Parameter& parameter : model_.parameters()) {
-    if (parameter.value.requires_grad()) trained.push_back(parameter);
-  }
-  return trained;
-}
+std::vector<Parameter> Trainer::trained_parameters() const { return entune::trained_parameters(model_); }
 
 std::vector<Trainer::Part> Trainer::parts() const {
   std::vector<Part> parts;
