@@ -9,9 +9,6 @@
 namespace entune {
 namespace {
 
-// float64 copies are made of this many elements at a time.
-constexpr std::int64_t kPieceElements = 1 << 20;
-
 /// On the gradients' device, so that a GPU is waited for once and not once a gradient.
 at::Tensor sum_of_squares(const std::vector<at::Tensor>& gradients) {
   at::Tensor sum = at::zeros(
@@ -22,8 +19,8 @@ at::Tensor sum_of_squares(const std::vector<at::Tensor>& gradients) {
       sum.add_(at::linalg_vector_norm(flat, 2, {}, /*keepdim=*/false, at::kDouble).square_());
       continue;
     }
-    for (std::int64_t begin = 0; begin < flat.numel(); begin += kPieceElements) {
-      const at::Tensor piece = flat.narrow(0, begin, std::min(kPieceElements, flat.numel() - begin)).to(at::kDouble);
+    for (std::int64_t begin = 0; begin < flat.numel(); begin += kNormPieceElements) {
+      const at::Tensor piece = flat.narrow(0, begin, std::min(kNormPieceElements, flat.numel() - begin)).to(at::kDouble);
       sum.add_(at::dot(piece, piece));
     }
   }

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <vector>
 
 #include "distributed/communicator.h"
@@ -13,6 +14,9 @@ struct HeldGradients {
   std::vector<at::Tensor> sharded;     ///< this rank's parts (padding counts, and is zero)
   std::vector<at::Tensor> replicated;  ///< held alike by every rank of the tensor axis, counted once
 };
+
+/// On CPUs float64 copies are made of this many elements at a time.
+constexpr std::int64_t kNormPieceElements = 1 << 20;
 
 /// The 2-norm of the whole model's gradient, the same on every rank of the two axes. Gradients are summed over the data
 /// axis already; `data_axis`: its ranks hold a part of them each, null: all of them. Squares are summed in float64.

@@ -8,6 +8,7 @@
 
 #include "trainer/kernels/meta_kernels.h"
 #include "trainer/optim/adamw.h"
+#include "trainer/optim/gradient_norm.h"
 #include "trainer/optim/trained_parameters.h"
 #include "trainer/plan/held_bytes.h"
 #include "trainer/plan/meta_operators.h"
@@ -126,11 +127,24 @@ class DryRun {
       at::Tensor gradient = part.gradient;
       if (part.kind == kPartial && mesh_.tensor->size() > 1) mesh_.tensor->all_reduce(gradient, ReduceOp::sum);
     }
+    square_gradients();
     agree(mesh_, buckets_->sharded());
     optimizer.step(1.0, 1.0);
     buckets_->gather();
     plan_.memory.update_peak = bytes().peak;
     plan_.update += costs.take();
+  }
+
+  /// What the gradients' norm takes (optim/gradient_norm.cpp): on CPUs float64 copies, piece by piece.
+  void square_gradients() {
+    for (const ParameterBuckets::Part& part : buckets_->parts()) {
+      if (options_.on_gpu) {
+        at::linalg_vector_norm(part.gradient, 2, {}, /*keepdim=*/false, at::kDouble);
+        continue;
+      }
+      for (std::int64_t begin = 0; begin < part.gradient.numel(); begin += kNormPieceElements)
+        part.gradient.narrow(0, begin, std::min(kNormPieceElements, part.gradient.numel() - begin)).to(at::kDouble);
+    }
   }
 
   const DryRunOptions& options_;

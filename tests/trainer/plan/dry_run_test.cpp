@@ -1,105 +1,18 @@
 #include "trainer/plan/dry_run.h"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <mutex>
-
-#include "tests/support/thread_communicator.h"
-#include "tests/trainer/loop/layouts.h"
 #include "tests/trainer/model/small_models.h"
-#include "trainer/loop/trainer.h"
-#include "trainer/plan/held_bytes.h"
+#include "tests/trainer/plan/planned_memory.h"
 
 namespace entune::test {
 namespace {
 
-constexpr std::int64_t kVocabulary = 997;
-
-LlamaConfig config() {
-  LlamaConfig c = small_config();
-  c.vocab_size = kVocabulary;
-  c.hidden_size = 64;
-  c.intermediate_size = 192;
-  c.num_layers = 4;
-  c.num_heads = 8;
-  c.num_kv_heads = 4;
-  c.head_dim = 8;
-  return c;
-}
-
-struct Case {
-  LayoutCase layout;
-  at::ScalarType dtype = at::kFloat;
-  std::string name() const {
-    return fmt::format("data {} tensor {} {} {} checkpointing {} rows {} zero {} {}", layout.data, layout.tensor,
-                       layout.full ? "full" : "lora", layout.prefix_sharing ? "shared" : "plain",
-                       static_cast<int>(layout.checkpointing), layout.sequence ? "cut" : "whole", layout.zero ? 1 : 0,
-                       c10::toString(dtype));
-  }
-};
-
-struct Peaks {
-  std::int64_t planned = 0, measured = 0;
-  MemoryPlan memory;
-};
-
-/// What the real trainer's tensors hold at most in two steps, and what is planned for it.
-Peaks compare(Communicator& world, const Case& c) {
-  DeviceMesh mesh(world, c.layout.data, c.layout.tensor);
-  Communicator &data = mesh.axis(MeshAxis::data), &tensor = mesh.axis(MeshAxis::tensor);
-  ModelOptions options = c.layout.full ? full_training() : lora_training();
-  options.dtype = c.dtype;
-  options.checkpointing = c.layout.checkpointing;
-  options.sequence_parallel = c.layout.sequence;
-  const std::vector<TrainingSample> samples = random_samples(32, kVocabulary);
-  const BatchOptions batches{
-      .global_batch = 16, .micro_batch_tokens = 160, .prefix_sharing = c.layout.prefix_sharing, .prompt_weight = 0.0};
-  const BatchLoader loader(samples, batches, 5, data.rank(), data.size());
-  Peaks peaks;
-  {
-    CpuTensorBytes count;
-    DecoderModel model(config(), options, tensor);
-    model.initialize_random(3);
-    TrainerOptions trained;
-    trained.shard_optimizer = c.layout.zero;
-    Trainer trainer(model, loader, mesh, trained);
-    count.bytes().reset_peak();
-    for (int step = 0; step < 2; ++step) trainer.run_step();
-    peaks.measured = count.bytes().peak;
-  }
-  const DryRunOptions dry{.config = config(),
-                          .model = options,
-                          .data = data.size(),
-                          .tensor = tensor.size(),
-                          .data_rank = data.rank(),
-                          .tensor_rank = tensor.rank(),
-                          .shard_optimizer = c.layout.zero};
-  for (int step = 0; step < 2; ++step) {
-    const StepPlan plan = dry_run(dry, loader.load(0, step).micro_batches);
-    if (plan.memory.peak() > peaks.planned) peaks.memory = plan.memory;
-    peaks.planned = std::max(peaks.planned, plan.memory.peak());
-  }
-  return peaks;
-}
-
-void expect_planned(Communicator& world, const Case& c) {
-  const Peaks peaks = compare(world, c);
-  const double ratio = static_cast<double>(peaks.planned) / static_cast<double>(peaks.measured);
-  fmt::print("{} rank {}: planned {} measured {} ratio {:.4f}; always {} activations {} working {} fwd {} bwd {} upd {}\n", c.name(), world.rank(),
-             peaks.planned, peaks.measured, ratio, peaks.memory.always_held(), peaks.memory.activations, peaks.memory.working, peaks.memory.forward_peak, peaks.memory.backward_peak, peaks.memory.update_peak);
-  EXPECT_NEAR(ratio, 1.0, 0.05) << c.name();
-}
-
 TEST(DryRun, TakesTheMemoryOfTheRealStep) {
   const auto self = make_self_communicator();
-  for (const bool full : {false, true})
-    for (const bool sharing : {false, true})
-      for (const auto checkpointing :
-           {ActivationCheckpointing::none, ActivationCheckpointing::selective, ActivationCheckpointing::full})
-        for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
-          expect_planned(*self, {{1, 1, full, sharing, checkpointing}, dtype});
+  for (const LayoutCase& layout : ways_of_training(1, 1))
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) expect_planned_memory(*self, {layout, dtype});
 }
 
 }  // namespace
