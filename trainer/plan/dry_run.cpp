@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "trainer/kernels/meta_kernels.h"
 #include "trainer/optim/adamw.h"
 #include "trainer/optim/gradient_norm.h"
 #include "trainer/optim/trained_parameters.h"
+#include "trainer/plan/flop_plan.h"
 #include "trainer/plan/held_bytes.h"
 #include "trainer/plan/meta_operators.h"
 #include "trainer/plan/planned_communicator.h"
@@ -80,11 +82,14 @@ class DryRun {
     buckets_->zero_gradients();
     plan_.update += costs.take();
     for (const PackedBatch& batch : micro_batches) pass(batch, costs);
+    plan_.data_calls = std::exchange(mesh_.time.data, {});
+    plan_.tensor_calls = std::exchange(mesh_.time.tensor, {});
+    plan_.num_micro_batches = std::ssize(micro_batches);
     update(optimizer, costs);
     plan_.memory.working = plan_.memory.peak() - plan_.memory.always_held() - plan_.memory.activations;
     plan_.memory.largest_tensor = bytes().largest;
-    plan_.data_calls = mesh_.time.data;
-    plan_.tensor_calls = mesh_.time.tensor;
+    plan_.data_update_calls = mesh_.time.data;
+    plan_.tensor_update_calls = mesh_.time.tensor;
     return plan_;
   }
 
@@ -114,6 +119,10 @@ class DryRun {
     memory.activations = std::max(memory.activations, bytes().held - before);
     memory.forward_peak = std::max(memory.forward_peak, bytes().peak);
     plan_.forward += costs.take();
+    const double attention = attention_flops(batch, options_.config) / options_.tensor;
+    plan_.forward.attention_flops += attention;
+    plan_.backward.attention_backward_flops += kAttentionBackward * attention;
+    if (options_.model.checkpointing == ActivationCheckpointing::full) plan_.backward.attention_flops += attention;
     bytes().reset_peak();
     loss.backward();
     memory.backward_peak = std::max(memory.backward_peak, bytes().peak);

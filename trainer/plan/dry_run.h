@@ -41,7 +41,10 @@ struct MemoryPlan {
 struct StepPlan {
   MemoryPlan memory;
   OperatorCosts forward, backward, update;     ///< backward with what checkpointing computes again
-  CollectiveCounts data_calls{}, tensor_calls{};  ///< of the mesh's axes; bytes of the larger tensor
+  /// Calls on the mesh's axes, with the bytes of the larger tensor: those of the passes (on the data axis a prefix that
+  /// the ranks share out), and those of the update, which on GPUs run beside the passes.
+  CollectiveCounts data_calls{}, tensor_calls{}, data_update_calls{}, tensor_update_calls{};
+  std::int64_t num_micro_batches = 0;
   std::int64_t parameters = 0, trained = 0;    ///< over all tensor ranks, without adapters; with a gradient
 };
 

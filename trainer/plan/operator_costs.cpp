@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/record_function.h>
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -74,10 +76,8 @@ struct OperatorCostCount::State {
     for (const c10::IValue& output : function.outputs()) frame.bytes += bytes_of(output);
     if (frame.product.rows > 0) {
       ++costs.products[frame.product];
-    } else if (frame.name.find("attention") != std::string_view::npos) {
-      costs.attention_bytes += frame.bytes;
-    } else {
-      (in_place ? costs.in_place_bytes : costs.new_bytes) += frame.bytes;
+    } else if (frame.bytes > 0.0 && frame.name.find("attention") == std::string_view::npos) {
+      (in_place ? costs.in_place_bytes : costs.new_bytes)[size_class(frame.bytes)] += frame.bytes;
     }
   }
 
@@ -100,12 +100,15 @@ double OperatorCosts::product_flops() const {
 
 OperatorCosts& OperatorCosts::operator+=(const OperatorCosts& other) {
   for (const auto& [shape, times] : other.products) products[shape] += times;
-  attention_bytes += other.attention_bytes;
-  new_bytes += other.new_bytes;
-  in_place_bytes += other.in_place_bytes;
+  attention_flops += other.attention_flops;
+  attention_backward_flops += other.attention_backward_flops;
+  for (const auto& [size, bytes] : other.new_bytes) new_bytes[size] += bytes;
+  for (const auto& [size, bytes] : other.in_place_bytes) in_place_bytes[size] += bytes;
   num_operators += other.num_operators;
   return *this;
 }
+
+int size_class(double bytes) { return static_cast<int>(std::ceil(std::log2(std::max(1.0, bytes)))); }
 
 OperatorCostCount::OperatorCostCount() : state_(std::make_unique<State>()) {
   counting = state_.get();

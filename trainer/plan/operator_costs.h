@@ -17,14 +17,19 @@ struct ProductShape {
 /// What operators do, as far as time depends on it.
 struct OperatorCosts {
   std::map<ProductShape, std::int64_t> products;  ///< and how often
-  double attention_bytes = 0.0;                   ///< read and written by attention operators
-  double new_bytes = 0.0;      ///< read and written by the others that make a new tensor
-  double in_place_bytes = 0.0; ///< by those that change one
+  double attention_flops = 0.0;                   ///< forward, and its repetitions
+  double attention_backward_flops = 0.0;
+  /// Read and written by the other operators, by size class (size_class of what one of them reads and writes): by those
+  /// that make a new tensor, and by those that change one.
+  std::map<int, double> new_bytes, in_place_bytes;
   std::int64_t num_operators = 0;
 
   double product_flops() const;
   OperatorCosts& operator+=(const OperatorCosts& other);
 };
+
+/// Operators of one class, those that move up to 2^class bytes, are taken to move them equally fast.
+int size_class(double bytes);
 
 /// Counts the operators that this thread calls while it lives, on whatever device: those that work themselves, not those
 /// that call others, and no views. One at a time in a thread.

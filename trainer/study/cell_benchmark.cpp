@@ -14,10 +14,14 @@
 #include "distributed/timed_communicator.h"
 #include "trainer/loop/device_memory.h"
 #include "trainer/loop/matmul_speed.h"
+#include "trainer/loop/measured_rates.h"
 #include "trainer/loop/step_timer.h"
 #include "trainer/loop/trainer.h"
+#include "trainer/plan/flop_plan.h"
+#include "trainer/plan/held_bytes.h"
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_training.h"
+#include "trainer/study/recipe_plan.h"
 #include "trainer/study/trained_cell.h"
 #include "trainer/telemetry/progress.h"
 
@@ -113,22 +117,32 @@ class Benchmark {
     describe_run();
     if (!options_.dump.empty()) dump(samples, loader, trainer_options);
     reset_peak_memory(device());
+    tensor_bytes_.bytes().reset_peak();
     Trainer trainer(*model_, loader, *mesh_, trainer_options);
     timer_.emplace(&collectives_, device());
     trainer.tell(&*timer_);
     warm_up(trainer);
+    std::int64_t peak = peak_tensor_bytes();
+    plan_steps(loader);
+    const auto [rates_before, data_before, tensor_before] = measure_rates();
 
     const Rows rows = rows_of_steps(loader, options_.warmup, options_.steps);
-    const MatmulShape shape{
+    const ProductShape shape{
         .rows = std::max<std::int64_t>(1, rows.executed / std::max<std::int64_t>(1, rows.micro_batches)),
         .in = setup_.config.hidden_size,
         .out = setup_.config.intermediate_size / mesh_->axis(MeshAxis::tensor).size()};
     const double speed_before = matmul_speed(shape);
+    tensor_bytes_.bytes().reset_peak();
     const Timed timed = take_timed_steps(trainer);
+    peak = std::max(peak, peak_tensor_bytes());
     report_speed(timed);
     report_matmul(timed, rows, shape, std::max(speed_before, matmul_speed(shape)));
     report_phases(timed);
     report_memory();
+    const auto [rates_after, data_after, tensor_after] = measure_rates();
+    report_planned(timed, peak,
+                   {mean_rates(rates_before, rates_after), mean_axis(data_before, data_after),
+                    mean_axis(tensor_before, tensor_after)});
     return std::move(result_);
   }
 
@@ -191,11 +205,46 @@ class Benchmark {
     say(fmt::format("warm-up: {} steps in {:.2f} s", options_.warmup, seconds));
   }
 
-  double matmul_speed(const MatmulShape& shape) {
+  double matmul_speed(const ProductShape& shape) {
     world().barrier();
     return over_ranks(
         world(), measure_matmul(shape, at::TensorOptions(model_->options().dtype).device(device()), kMatmulSeconds),
         ReduceOp::sum);
+  }
+
+  std::int64_t peak_tensor_bytes() {
+    return device().is_cpu() ? tensor_bytes_.bytes().peak : peak_memory_bytes(device());
+  }
+
+  /// What every step of this rank would take.
+  void plan_steps(const BatchLoader& loader) {
+    Communicator &data = mesh_->axis(MeshAxis::data), &tensor = mesh_->axis(MeshAxis::tensor);
+    DryRunOptions dry = dry_run_options(recipe_, setup_, device(), data.size(), tensor.size());
+    dry.data_rank = data.rank();
+    dry.tensor_rank = tensor.rank();
+    for (std::int64_t step = 0; step < options_.warmup + options_.steps; ++step) {
+      const StepBatches work = loader.load(step / loader.steps_per_epoch(), step % loader.steps_per_epoch());
+      plans_.push_back(dry_run(dry, work.micro_batches));
+      for (const PackedBatch& batch : work.micro_batches) {
+        if (batch.executed_tokens() > widest_.executed_tokens()) widest_ = batch;
+      }
+    }
+  }
+
+  struct Rates {
+    WorkRates work;
+    AxisRates data, tensor;
+  };
+
+  /// On all ranks at once.
+  Rates measure_rates() {
+    world().barrier();
+    const WorkRates work =
+        measure_work_rates(plans_.back(), setup_.config, mesh_->axis(MeshAxis::tensor).size(), widest_,
+                           at::TensorOptions(model_->options().dtype).device(device()));
+    world().barrier();
+    const AxisRates data = measure_axis(mesh_->axis(MeshAxis::data), device());
+    return {work, data, measure_axis(mesh_->axis(MeshAxis::tensor), device())};
   }
 
   Timed take_timed_steps(Trainer& trainer) {
@@ -236,7 +285,7 @@ class Benchmark {
                     rate(timed.tokens.executed), rate(timed.tokens.supervised)));
   }
 
-  void report_matmul(const Timed& timed, const Rows& rows, const MatmulShape& shape, double speed) {
+  void report_matmul(const Timed& timed, const Rows& rows, const ProductShape& shape, double speed) {
     // Every rank of a tensor group has the same rows.
     const double loss_rows = over_ranks(world(), static_cast<double>(rows.with_loss), ReduceOp::sum) /
                              static_cast<double>(mesh_->axis(MeshAxis::tensor).size());
@@ -274,6 +323,37 @@ class Benchmark {
                     static_cast<double>(*std::max_element(peaks.begin(), peaks.end())) / (1 << 30)));
   }
 
+  void report_planned(const Timed& timed, std::int64_t peak, const Rates& rates) {
+    std::vector<double> seconds;
+    std::vector<StepTime> times;
+    std::int64_t planned_peak = 0;
+    for (const StepPlan& plan : plans_) planned_peak = std::max(planned_peak, plan.memory.peak());
+    for (std::size_t step = options_.warmup; step < plans_.size(); ++step) {
+      times.push_back(step_time(plans_[step], rates.work, rates.data, rates.tensor, !device().is_cpu()));
+      seconds.push_back(times.back().total());
+    }
+    const double step_seconds = median(over_ranks(world(), seconds, ReduceOp::max));
+    const double step_ratio = step_seconds / median(timed.step_seconds);
+    const std::vector<std::int64_t> planned = of_every_rank(world(), planned_peak),
+                                    measured = of_every_rank(world(), peak);
+    const auto largest = static_cast<std::size_t>(std::ranges::max_element(measured) - measured.begin());
+    const double peak_ratio = static_cast<double>(planned[largest]) / static_cast<double>(measured[largest]);
+    result_["planned"] = {{"peak_tensor_bytes", planned},
+                          {"measured_peak_tensor_bytes", measured},
+                          {"peak_ratio", peak_ratio},
+                          {"memory", memory_json(plans_.back().memory)},
+                          {"step_seconds", step_seconds},
+                          {"measured_step_seconds", median(timed.step_seconds)},
+                          {"step_ratio", step_ratio},
+                          {"last_step", step_time_json(times.back())}};
+    constexpr double kGib = 1 << 30;
+    say(fmt::format("planned: peak tensor bytes {:.3f} GiB, measured {:.3f}, ratio {:.3f}; step {:.3f} s, measured {:.3f}, "
+                    "ratio {:.3f}",
+                    static_cast<double>(planned[largest]) / kGib, static_cast<double>(measured[largest]) / kGib,
+                    peak_ratio, step_seconds, median(timed.step_seconds), step_ratio));
+    say("planned step: " + describe(times.back()));
+  }
+
   const Recipe& recipe_;
   const CellSetup& setup_;
   const BenchmarkOptions& options_;
@@ -282,6 +362,9 @@ class Benchmark {
   std::unique_ptr<DecoderModel> model_;
   std::optional<StepTimer> timer_;
   MatmulWeights weights_;
+  CpuTensorBytes tensor_bytes_;
+  std::vector<StepPlan> plans_;  // of the warm-up's steps and the timed ones
+  PackedBatch widest_;
   ordered_json result_;
 };
 

@@ -94,13 +94,17 @@ ModelSize model_size(DecoderModel& model) {
   return all;
 }
 
+ModelOptions model_options(const Recipe& recipe, const CellSetup& setup, at::Device device) {
+  return {.dtype = resolve_dtype(recipe.model.dtype, device),
+          .lora = setup.lora,
+          .train_base = recipe.training.method == TrainingMethod::full,
+          .checkpointing = recipe.training.activation_checkpointing,
+          .sequence_parallel = recipe.parallel.sequence,
+          .device = device};
+}
+
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown) {
-  const ModelOptions options{.dtype = resolve_dtype(recipe.model.dtype, mesh.device()),
-                             .lora = setup.lora,
-                             .train_base = recipe.training.method == TrainingMethod::full,
-                             .checkpointing = recipe.training.activation_checkpointing,
-                             .sequence_parallel = recipe.parallel.sequence,
-                             .device = mesh.device()};
+  const ModelOptions options = model_options(recipe, setup, mesh.device());
   auto model = std::make_unique<DecoderModel>(setup.config, options, mesh.axis(MeshAxis::tensor));
   const bool is_random = recipe.model.init == "random";
   if (is_random) model->initialize_random(recipe.seed);

@@ -42,6 +42,9 @@ struct ModelSize {
 };
 ModelSize model_size(DecoderModel& model);
 
+/// How the recipe's model is held on `device`.
+ModelOptions model_options(const Recipe& recipe, const CellSetup& setup, at::Device device);
+
 /// The model on the mesh's device with its weights, adapters from model.adapter or else initialized from the recipe's
 /// seed. Collective over the mesh. `shown`: progress on standard error.
 std::unique_ptr<DecoderModel> load_model(const Recipe& recipe, const CellSetup& setup, DeviceMesh& mesh, bool shown);
