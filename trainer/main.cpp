@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
   entune::add_report(app, context);
   entune::add_benchmark(app, context);
   entune::add_checkpoints(app, context);
+  entune::add_plan(app, context);
   entune::add_metrics_catalog(app, context);
   try {
     app.parse(argc, argv);

@@ -27,6 +27,7 @@ void add_import(CLI::App& app, CommandContext& context);
 void add_report(CLI::App& app, CommandContext& context);
 void add_benchmark(CLI::App& app, CommandContext& context);
 void add_checkpoints(CLI::App& app, CommandContext& context);
+void add_plan(CLI::App& app, CommandContext& context);
 void add_metrics_catalog(CLI::App& app, CommandContext& context);
 
 }  // namespace entune

@@ -90,8 +90,10 @@ void measure_attention(const LlamaConfig& config, int tensor_size, const PackedB
   layout.prepare_for(options.device());
   const std::int64_t rows = batch.executed_tokens(), heads = config.num_heads / tensor_size,
                      kv_heads = config.num_kv_heads / tensor_size;
-  const at::Tensor q = at::rand({rows, heads, config.head_dim}, options.requires_grad(true)),
-                   k = at::rand({rows, kv_heads, config.head_dim}, options.requires_grad(true)), v = at::rand_like(k);
+  const auto leaf = [&](std::int64_t num_heads) {
+    return at::rand({rows, num_heads, config.head_dim}, options).set_requires_grad(true);
+  };
+  const at::Tensor q = leaf(heads), k = leaf(kv_heads), v = leaf(kv_heads);
   const at::Tensor angles = at::zeros({rows, config.head_dim / 2}, options.dtype(at::kFloat));
   const RotaryTables still{at::ones_like(angles), angles};
   const auto forward = [&] { return packed_attention(q.mul(1.0), k.mul(1.0), v, still, still, layout); };

@@ -46,16 +46,15 @@ std::vector<AdamW::Part> optimizer_parts(const ParameterBuckets& buckets) {
 
 /// What Trainer::agree() moves: one number's sum, the squares of the gradients, the counts.
 void agree(PlannedMesh& mesh, bool sharded) {
-  const auto numbers = [](std::int64_t count) { return at::empty({count}, at::TensorOptions(at::kMeta)); };
-  const auto sum = [&](Communicator& group, std::int64_t count) {
-    at::Tensor cells = numbers(count);
+  const auto sum = [&](Communicator& group, std::int64_t count, at::ScalarType type) {
+    at::Tensor cells = at::empty({count}, at::TensorOptions(at::kMeta).dtype(type));
     group.all_reduce(cells, ReduceOp::sum);
   };
-  sum(*mesh.data, 1);
-  if (sharded) sum(*mesh.data, 2);
-  sum(*mesh.tensor, 1);
-  sum(*mesh.data, 6);
-  if (mesh.tensor->size() > 1) sum(*mesh.tensor, 6);
+  sum(*mesh.data, 1, at::kFloat);
+  if (sharded) sum(*mesh.data, 2, at::kDouble);
+  sum(*mesh.tensor, 1, at::kDouble);
+  sum(*mesh.data, 6, at::kLong);
+  if (mesh.tensor->size() > 1) sum(*mesh.tensor, 6, at::kLong);
 }
 
 /// One dry run.

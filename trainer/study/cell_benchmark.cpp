@@ -21,6 +21,7 @@
 #include "trainer/plan/held_bytes.h"
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_training.h"
+#include "trainer/study/layout_plan.h"
 #include "trainer/study/recipe_plan.h"
 #include "trainer/study/trained_cell.h"
 #include "trainer/telemetry/progress.h"
@@ -99,12 +100,13 @@ double median(std::vector<double> values) {
 class Benchmark {
  public:
   Benchmark(const StudyCell& cell, const CellSetup& setup, Communicator& world, const BenchmarkOptions& options)
-      : recipe_(cell.loaded.recipe), setup_(setup), options_(options), mesh_(make_mesh(recipe_, world, &collectives_)) {
+      : cell_(cell), recipe_(cell.loaded.recipe), setup_(setup), options_(options), mesh_(make_mesh(recipe_, world, &collectives_)) {
     result_["benchmark"] = 1;
     result_["cell"] = cell.name;
   }
 
   ordered_json run(const std::vector<Example>& examples) {
+    require_fit(cell_, setup_, examples, mesh_->device(), world());
     const std::vector<TrainingSample> samples = training_samples(recipe_, setup_, examples);
     Communicator& data_axis = mesh_->axis(MeshAxis::data);
     const BatchLoader loader(samples, batch_options(recipe_), recipe_.seed, data_axis.rank(), data_axis.size());
@@ -354,6 +356,7 @@ class Benchmark {
     say("planned step: " + describe(times.back()));
   }
 
+  const StudyCell& cell_;
   const Recipe& recipe_;
   const CellSetup& setup_;
   const BenchmarkOptions& options_;

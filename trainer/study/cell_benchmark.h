@@ -38,6 +38,9 @@ struct BenchmarkOptions {
 ///                   the steps' time
 ///   peak_memory_bytes  of each rank since the model was loaded, weights included: of the process, or of what it
 ///                   allocated on its GPU
+///   planned         what recipe_plan.h's dry run and step_time.h expect of the same steps, beside what was measured:
+///                   the most bytes that a rank's tensors held at once (peak_ratio: planned over measured, of the rank
+///                   with the most), and the median step (step_ratio), by rates measured before and after the steps
 ///
 /// Collective; the result is equal on every rank. Throws InputError for a cell that trains nothing.
 nlohmann::ordered_json benchmark_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data,

@@ -58,11 +58,16 @@ std::optional<LoraOptions> resolve_lora(const Recipe& recipe) {
 
 }  // namespace
 
-CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size) {
+CellSetup set_up_shape(const Recipe& recipe, std::int64_t world_size) {
   CellSetup setup;
   setup.config = resolve_config(recipe);
   validate_layout(recipe, setup.config, world_size);
   setup.lora = resolve_lora(recipe);
+  return setup;
+}
+
+CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size) {
+  CellSetup setup = set_up_shape(recipe, world_size);
   setup.tokenizer = load_tokenizer(recipe.model.path);
   if (setup.tokenizer->vocab_size() > setup.config.vocab_size) {
     throw InputError(

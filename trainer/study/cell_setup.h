@@ -29,6 +29,9 @@ struct CellSetup {
 /// and for an adapter that does not fit training.lora.
 CellSetup set_up_cell(const Recipe& recipe, std::int64_t world_size);
 
+/// The part of set_up_cell() that needs no tokenizer: config and adapters alone. A preset needs no model directory.
+CellSetup set_up_shape(const Recipe& recipe, std::int64_t world_size);
+
 /// The task of `setup` over another label list or prompt (label list variants).
 std::unique_ptr<AnswerTask> make_task(const Recipe& recipe, const CellSetup& setup, const LabelList& labels);
 

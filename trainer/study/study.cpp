@@ -23,6 +23,7 @@
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_run.h"
 #include "trainer/study/cell_setup.h"
+#include "trainer/study/layout_plan.h"
 #include "trainer/study/resume_identity.h"
 #include "trainer/study/run_folder.h"
 #include "trainer/study/run_metrics.h"
@@ -252,6 +253,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
     }
     if (is_left[i] == '0') continue;
     const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives());
+    require_fit(cells[i], setups[i], data[i].train, mesh->device(), world);
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
     if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `trainer benchmark` on 1 and 2 ranks of mpirun with the real model: a line a stage, JSON as the last one and in --output, and the same
-# counts and losses on both. Exit 77 (skipped) without the model.
+# counts and losses on both, tensors within 5 % of the plan. Exit 77 (skipped) without the model.
 # shellcheck source=tests/trainer/commands/real_model.sh
 source "$(dirname "$0")/real_model.sh"
 for ranks in 1 2; do
@@ -8,7 +8,7 @@ for ranks in 1 2; do
     task.prompt=minimal data.split.train=8 data.split.test=1 training.global_batch=4 model.dtype=float32 --warmup 1 --steps 2 \
     --output "$out/$ranks.json" >"$out/$ranks.log"
   tail -n 1 "$out/$ranks.log" | cmp - "$out/$ranks.json"
-  for stage in model warm-up timed tokens/s matmul TFLOP/s time memory; do
+  for stage in model warm-up timed tokens/s matmul TFLOP/s time memory planned; do
     grep -q "^$stage" "$out/$ranks.log" || { echo "expected a line that begins with $stage"; cat "$out/$ranks.log"; exit 1; }
   done
 done
@@ -26,6 +26,12 @@ for run, ranks in ((one, 1), (two, 2)):
     assert 0 < run["mfu"]["at_4n"] < run["mfu"]["at_6n"], run["mfu"]
     assert set(run["phases"]) == {"data", "forward", "backward", "communication", "optimizer"}
     assert abs(sum(phase["mean"] for phase in run["phases"].values()) - run["seconds"]) < 0.2 * run["seconds"], run["phases"]
+    planned = run["planned"]
+    assert len(planned["peak_tensor_bytes"]) == len(planned["measured_peak_tensor_bytes"]) == ranks
+    for plan, measured in zip(planned["peak_tensor_bytes"], planned["measured_peak_tensor_bytes"]):
+        assert abs(plan / measured - 1) < 0.05, planned  # deterministic; times are not
+    assert planned["step_seconds"] > 0 and planned["last_step"]["products"] > 0
+assert one["planned"]["last_step"]["data_axis"] == 0 < two["planned"]["last_step"]["data_axis"]
 for key in ("samples", "rows_with_loss", "model", "global_batch"):
     assert one[key] == two[key], (key, one[key], two[key])
 for kind in ("logical", "supervised"):

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "distributed/device_mesh.h"
 #include "tests/trainer/model/small_models.h"
 #include "trainer/loop/trainer.h"
@@ -38,11 +40,20 @@ std::string name(const MemoryCase& c) {
 struct Peaks {
   std::int64_t planned = 0, measured = 0;
   MemoryPlan memory;
+  std::pair<CollectiveCounts, CollectiveCounts> calls;  ///< of the data and the tensor axis, less those planned
 };
+
+void take(CollectiveCounts& from, const CollectiveCounts& calls) {
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    from[i].calls -= calls[i].calls;
+    from[i].bytes -= calls[i].bytes;
+  }
+}
 
 /// What the real trainer's tensors hold at most in two steps, and what is planned for it.
 Peaks compare(Communicator& world, const MemoryCase& c) {
-  DeviceMesh mesh(world, c.layout.data, c.layout.tensor);
+  CollectiveTime time;
+  DeviceMesh mesh(world, c.layout.data, c.layout.tensor, at::kCPU, &time);
   Communicator &data = mesh.axis(MeshAxis::data), &tensor = mesh.axis(MeshAxis::tensor);
   ModelOptions options = c.layout.full ? full_training() : lora_training();
   options.dtype = c.dtype;
@@ -63,6 +74,7 @@ Peaks compare(Communicator& world, const MemoryCase& c) {
     count.bytes().reset_peak();
     for (int step = 0; step < 2; ++step) trainer.run_step();
     peaks.measured = count.bytes().peak;
+    peaks.calls = {time.data, time.tensor};
   }
   const DryRunOptions dry{.config = config(),
                           .model = options,
@@ -74,6 +86,10 @@ Peaks compare(Communicator& world, const MemoryCase& c) {
   for (int step = 0; step < 2; ++step) {
     const StepPlan plan = dry_run(dry, loader.load(0, step).micro_batches);
     if (plan.memory.peak() > peaks.planned) peaks.memory = plan.memory;
+    for (const CollectiveCounts* calls : {&plan.data_calls, &plan.data_update_calls})
+      take(peaks.calls.first, *calls);
+    for (const CollectiveCounts* calls : {&plan.tensor_calls, &plan.tensor_update_calls})
+      take(peaks.calls.second, *calls);
     peaks.planned = std::max(peaks.planned, plan.memory.peak());
   }
   return peaks;
@@ -84,9 +100,13 @@ Peaks compare(Communicator& world, const MemoryCase& c) {
 void expect_planned_memory(Communicator& world, const MemoryCase& c) {
   const Peaks peaks = compare(world, c);
   const double ratio = static_cast<double>(peaks.planned) / static_cast<double>(peaks.measured);
-  fmt::print("{} rank {}: planned {} measured {} ratio {:.4f}; always {} activations {} working {} fwd {} bwd {} upd {}\n", name(c), world.rank(),
-             peaks.planned, peaks.measured, ratio, peaks.memory.always_held(), peaks.memory.activations, peaks.memory.working, peaks.memory.forward_peak, peaks.memory.backward_peak, peaks.memory.update_peak);
-  EXPECT_NEAR(ratio, 1.0, c.dtype == at::kFloat ? 0.001 : 0.05) << name(c);
+  for (const CollectiveCounts* calls : {&peaks.calls.first, &peaks.calls.second}) {
+    for (const CollectiveCount& left : *calls) {
+      EXPECT_EQ(left.calls, 0) << name(c);
+      EXPECT_EQ(left.bytes, 0) << name(c);
+    }
+  }
+  EXPECT_NEAR(ratio, 1.0, c.dtype == at::kFloat ? 0.001 : 0.05) << name(c) << ": planned " << peaks.planned << ", measured " << peaks.measured;
 }
 
 std::vector<LayoutCase> ways_of_training(int data, int tensor) {
