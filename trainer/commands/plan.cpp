@@ -94,9 +94,7 @@ ordered_json calls_json(const CollectiveCounts& calls) {
   return json;
 }
 
-double product_flops(const StepPlan& step) {
-  return step.forward.product_flops() + step.backward.product_flops();
-}
+double product_flops(const StepPlan& step) { return step.forward.product_flops() + step.backward.product_flops(); }
 double attention_flops(const StepPlan& step) {
   double sum = 0.0;
   for (const OperatorCosts* costs : {&step.forward, &step.backward})
@@ -106,16 +104,15 @@ double attention_flops(const StepPlan& step) {
 
 ordered_json layout_json(const LayoutPlan& plan, std::int64_t usable) {
   const StepPlan& step = plan.step;
-  ordered_json json = {{"layout", describe(plan.layout)},
-                       {"fits", usable == 0 || step.memory.peak() <= usable},
-                       {"memory", memory_json(step.memory)},
-                       {"flops", {{"products", product_flops(step)}, {"attention", attention_flops(step)}}},
-                       {"tokens", {{"logical", plan.tokens.logical}, {"executed", plan.tokens.executed},
-                                   {"supervised", plan.tokens.supervised}}},
-                       {"data_axis", {{"passes", calls_json(step.data_calls)},
-                                      {"update", calls_json(step.data_update_calls)}}},
-                       {"tensor_axis", {{"passes", calls_json(step.tensor_calls)},
-                                        {"update", calls_json(step.tensor_update_calls)}}}};
+  ordered_json json = {
+      {"layout", describe(plan.layout)},
+      {"fits", usable == 0 || step.memory.peak() <= usable},
+      {"memory", memory_json(step.memory)},
+      {"flops", {{"products", product_flops(step)}, {"attention", attention_flops(step)}}},
+      {"tokens",
+       {{"logical", plan.tokens.logical}, {"executed", plan.tokens.executed}, {"supervised", plan.tokens.supervised}}},
+      {"data_axis", {{"passes", calls_json(step.data_calls)}, {"update", calls_json(step.data_update_calls)}}},
+      {"tensor_axis", {{"passes", calls_json(step.tensor_calls)}, {"update", calls_json(step.tensor_update_calls)}}}};
   if (plan.time.total() > 0.0) json["step_seconds"] = step_time_json(plan.time);
   return json;
 }
@@ -128,14 +125,18 @@ void print_calls(const char* name, const CollectiveCounts& passes, const Collect
       bytes += count.bytes;
     }
   }
-  if (calls > 0) fmt::print("{}: {} calls, {:.1f} MiB a step and rank\n", name, calls, static_cast<double>(bytes) / kMib);
+  if (calls > 0)
+    fmt::print("{}: {} calls, {:.1f} MiB a step and rank\n", name, calls, static_cast<double>(bytes) / kMib);
 }
 
 /// The plan of one number of ranks: prints it and gives it as JSON.
 class RankPlan {
  public:
   RankPlan(const Planned& planned, const GpuModel* gpu, std::int64_t num_ranks)
-      : planned_(planned), recipe_(planned.cell.loaded.recipe), gpu_(gpu), num_ranks_(static_cast<int>(num_ranks)),
+      : planned_(planned),
+        recipe_(planned.cell.loaded.recipe),
+        gpu_(gpu),
+        num_ranks_(static_cast<int>(num_ranks)),
         planner_(recipe_, planned.setup, planned.samples, gpu) {}
 
   ordered_json print() {
@@ -154,12 +155,14 @@ class RankPlan {
       print_layout(*own, "the recipe's layout");
       json_["recipe"] = layout_json(*own, usable());
     } else {
-      fmt::print("the recipe's layout needs another number of ranks (parallel.tensor = {}, training.global_batch = {})\n",
-                 recipe_.parallel.tensor, recipe_.training.global_batch);
+      fmt::print(
+          "the recipe's layout needs another number of ranks (parallel.tensor = {}, training.global_batch = {})\n",
+          recipe_.parallel.tensor, recipe_.training.global_batch);
     }
     if (gpu_ == nullptr) return json_;
     const std::vector<LayoutPlan> fitting = planner_.fitting(num_ranks_, usable());
-    if (own && own->step.memory.peak() > usable()) fmt::print("{}\n", cannot_fit(recipe_.name, *own, usable(), fitting));
+    if (own && own->step.memory.peak() > usable())
+      fmt::print("{}\n", cannot_fit(recipe_.name, *own, usable(), fitting));
     print_fitting(fitting);
     return json_;
   }
@@ -184,10 +187,11 @@ class RankPlan {
     row("peak", memory.peak());
     if (usable() > 0) row("usable", usable());
     fmt::print("{}", table.str());
-    fmt::print("a step of a rank: {} micro-batches, {} tokens executed ({} logical, {} supervised), {:.2f} TFLOP of "
-               "products, {:.2f} of attention\n",
-               step.num_micro_batches, plan.tokens.executed, plan.tokens.logical, plan.tokens.supervised,
-               product_flops(step) / 1e12, attention_flops(step) / 1e12);
+    fmt::print(
+        "a step of a rank: {} micro-batches, {} tokens executed ({} logical, {} supervised), {:.2f} TFLOP of "
+        "products, {:.2f} of attention\n",
+        step.num_micro_batches, plan.tokens.executed, plan.tokens.logical, plan.tokens.supervised,
+        product_flops(step) / 1e12, attention_flops(step) / 1e12);
     print_calls("data axis", step.data_calls, step.data_update_calls);
     print_calls("tensor axis", step.tensor_calls, step.tensor_update_calls);
     if (gpu_ == nullptr) return;
@@ -261,7 +265,8 @@ void plan(const Arguments& arguments, int world_size) {
 void add_plan(CLI::App& app, CommandContext& context) {
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand(
-      "plan", "Say what a recipe's training takes: memory by part, FLOPs, communication, time, cost, and which layouts fit");
+      "plan",
+      "Say what a recipe's training takes: memory by part, FLOPs, communication, time, cost, and which layouts fit");
   arguments->add_to(*command);
   command->get_option("--recipe")->required();
   command->add_option("--cell", arguments->cell, "Cell of the study (number from 0, or name)")->capture_default_str();

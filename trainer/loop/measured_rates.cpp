@@ -173,8 +173,7 @@ AxisRates measure_axis(Communicator& axis, c10::Device device) {
   constexpr std::int64_t kSmall = 64, kLarge = 4 << 20;
   const double factor = 2.0 * (axis.size() - 1) / axis.size();
   rates.latency_seconds = seconds(kSmall, 100);
-  rates.bytes_per_second =
-      kLarge * factor / std::max(1e-9, seconds(kLarge, 8) - rates.latency_seconds);
+  rates.bytes_per_second = kLarge * factor / std::max(1e-9, seconds(kLarge, 8) - rates.latency_seconds);
   return rates;
 }
 

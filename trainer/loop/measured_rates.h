@@ -8,9 +8,9 @@
 
 namespace entune {
 
-/// How fast this rank does the work of a plan, measured now: the products that most of its FLOPs stand in, each by itself;
-/// attention as `batch` has it; and additions of the size classes that most of the other operators' bytes stand in. Some
-/// seconds on a CPU; ranks that will compete should measure at the same time.
+/// How fast this rank does the work of a plan, measured now: the products that most of its FLOPs stand in, each by
+/// itself; attention as `batch` has it; and additions of the size classes that most of the other operators' bytes stand
+/// in. Some seconds on a CPU; ranks that will compete should measure at the same time.
 WorkRates measure_work_rates(const StepPlan& plan, const LlamaConfig& config, int tensor_size, const PackedBatch& batch,
                              const c10::TensorOptions& options);
 

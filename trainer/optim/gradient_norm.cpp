@@ -20,7 +20,8 @@ at::Tensor sum_of_squares(const std::vector<at::Tensor>& gradients) {
       continue;
     }
     for (std::int64_t begin = 0; begin < flat.numel(); begin += kNormPieceElements) {
-      const at::Tensor piece = flat.narrow(0, begin, std::min(kNormPieceElements, flat.numel() - begin)).to(at::kDouble);
+      const at::Tensor piece =
+          flat.narrow(0, begin, std::min(kNormPieceElements, flat.numel() - begin)).to(at::kDouble);
       sum.add_(at::dot(piece, piece));
     }
   }

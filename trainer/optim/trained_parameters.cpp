@@ -20,7 +20,8 @@ std::vector<Parameter> trained_parameters(DecoderModel& model) {
 
 std::vector<BucketedParameter> bucketed_parameters(DecoderModel& model) {
   std::vector<BucketedParameter> bucketed;
-  for (const Parameter& parameter : trained_parameters(model)) bucketed.push_back({parameter.value, kind_of(parameter)});
+  for (const Parameter& parameter : trained_parameters(model))
+    bucketed.push_back({parameter.value, kind_of(parameter)});
   return bucketed;
 }
 

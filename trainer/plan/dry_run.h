@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -40,12 +41,12 @@ struct MemoryPlan {
 /// One optimizer step of one rank.
 struct StepPlan {
   MemoryPlan memory;
-  OperatorCosts forward, backward, update;     ///< backward with what checkpointing computes again
+  OperatorCosts forward, backward, update;  ///< backward with what checkpointing computes again
   /// Calls on the mesh's axes, with the bytes of the larger tensor: those of the passes (on the data axis a prefix that
   /// the ranks share out), and those of the update, which on GPUs run beside the passes.
   CollectiveCounts data_calls{}, tensor_calls{}, data_update_calls{}, tensor_update_calls{};
   std::int64_t num_micro_batches = 0;
-  std::int64_t parameters = 0, trained = 0;    ///< over all tensor ranks, without adapters; with a gradient
+  std::int64_t parameters = 0, trained = 0;  ///< over all tensor ranks, without adapters; with a gradient
 };
 
 /// Runs the step on tensors that have shapes and no memory: the model's own layers, kernels, buckets and optimizer, so

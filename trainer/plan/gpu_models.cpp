@@ -6,11 +6,11 @@
 namespace entune {
 namespace {
 
-// Shares of the stated numbers, all from notes/performance.md: a product of two 8192^2 matrices reaches 788 of an H200's
-// 989 TFLOP/s and a copy 4.3 of its 4.8 TB/s; flash attention (FA2, heads of 128) 350 TFLOP/s forward and 270 backward.
-// Of the products of a whole step published runs get less: NeMo Automodel's LoRA of 8B on an H100 402 TFLOP/s at 4N with
-// all else in it; products of a step's shapes are taken at 0.7. An all-reduce of large tensors reaches 360 of NVLink's
-// 450 GB/s by rings, 46 of a 400 Gb/s adapter's 50.
+// Shares of the stated numbers, all from notes/performance.md: a product of two 8192^2 matrices reaches 788 of an
+// H200's 989 TFLOP/s and a copy 4.3 of its 4.8 TB/s; flash attention (FA2, heads of 128) 350 TFLOP/s forward and 270
+// backward. Of the products of a whole step published runs get less: NeMo Automodel's LoRA of 8B on an H100 402 TFLOP/s
+// at 4N with all else in it; products of a step's shapes are taken at 0.7. An all-reduce of large tensors reaches 360
+// of NVLink's 450 GB/s by rings, 46 of a 400 Gb/s adapter's 50.
 constexpr double kProductShare = 0.70;
 constexpr double kMemoryShare = 0.90;
 constexpr double kAttentionShare = 0.35, kAttentionBackwardShare = 0.27;
@@ -72,8 +72,7 @@ AxisRates axis_rates(const GpuModel& gpu, int data, int tensor, bool is_tensor) 
   const int on_machine = std::max(1, is_tensor ? kGpusOfMachine : kGpusOfMachine / tensor);
   const double machines = std::ceil(static_cast<double>(data * tensor) / kGpusOfMachine);
   axis.latency_seconds += 2.0 * std::log2(machines) * kNetworkHopSeconds;
-  axis.bytes_per_second =
-      std::min(axis.bytes_per_second, on_machine * kNetworkShare * gpu.network_bytes_per_second);
+  axis.bytes_per_second = std::min(axis.bytes_per_second, on_machine * kNetworkShare * gpu.network_bytes_per_second);
   return axis;
 }
 

@@ -14,7 +14,7 @@ namespace entune {
 struct GpuModel {
   std::string name;
   std::int64_t memory_bytes = 0;
-  double flops_per_second = 0.0;             ///< bfloat16, dense
+  double flops_per_second = 0.0;  ///< bfloat16, dense
   double memory_bytes_per_second = 0.0;
   double nvlink_bytes_per_second = 0.0;   ///< a direction
   double network_bytes_per_second = 0.0;  ///< a GPU's share of its machine's, a direction

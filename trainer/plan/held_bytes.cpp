@@ -34,8 +34,8 @@ class CountingMetaAllocator : public c10::Allocator {
     const c10::Device meta(c10::DeviceType::Meta);
     if (counting.bytes == nullptr || size == 0) return {nullptr, nullptr, &c10::detail::deleteNothing, meta};
     const std::int64_t each = counting.granularity;
-    auto block = std::make_unique<Block>(
-        Block{counting.bytes, (static_cast<std::int64_t>(size) + each - 1) / each * each});
+    auto block =
+        std::make_unique<Block>(Block{counting.bytes, (static_cast<std::int64_t>(size) + each - 1) / each * each});
     block->owner->add(block->bytes);
     return {nullptr, block.release(), &release, meta};
   }

@@ -66,8 +66,7 @@ std::tuple<at::Tensor, at::Tensor> cpu_flash(const at::Tensor& q, const at::Tens
                                              const std::optional<at::Tensor>&, std::optional<double>) {
   const CpuBlocks b = cpu_blocks(q, k);
   const at::Tensor out = by_rows(q);
-  const at::Tensor lse =
-      at::empty({q.size(0), q.size(2), q.size(1)}, q.options().dtype(at::kFloat)).transpose(1, 2);
+  const at::Tensor lse = at::empty({q.size(0), q.size(2), q.size(1)}, q.options().dtype(at::kFloat)).transpose(1, 2);
   const at::Tensor buffers = floats(b.threads * (b.rows * b.keys + 2 * b.rows + b.rows * q.size(3)), q);
   const at::Tensor narrow =
       q.scalar_type() == at::kFloat ? at::Tensor() : at::empty({b.threads * b.rows * b.keys}, q.options());

@@ -14,14 +14,41 @@ namespace entune {
 namespace {
 
 const std::set<std::string_view>& free_operators() {
-  static const std::set<std::string_view> names = {
-      "aten::t",          "aten::view",         "aten::narrow",     "aten::transpose",     "aten::slice",
-      "aten::as_strided", "aten::expand",       "aten::unsqueeze",  "aten::squeeze",       "aten::detach",
-      "aten::alias",      "aten::select",       "aten::reshape",    "aten::_unsafe_view",  "aten::flatten",
-      "aten::empty",      "aten::empty_like",   "aten::empty_strided", "aten::result_type", "aten::permute",
-      "aten::unflatten",  "aten::set_data",     "aten::item",       "aten::_local_scalar_dense", "detach",
-      "aten::is_nonzero", "aten::resolve_conj", "aten::expand_as",  "aten::_reshape_alias", "aten::requires_grad_",
-      "aten::new_empty",  "aten::lift_fresh",   "aten::resolve_neg", "aten::unbind",       "aten::movedim"};
+  static const std::set<std::string_view> names = {"aten::t",
+                                                   "aten::view",
+                                                   "aten::narrow",
+                                                   "aten::transpose",
+                                                   "aten::slice",
+                                                   "aten::as_strided",
+                                                   "aten::expand",
+                                                   "aten::unsqueeze",
+                                                   "aten::squeeze",
+                                                   "aten::detach",
+                                                   "aten::alias",
+                                                   "aten::select",
+                                                   "aten::reshape",
+                                                   "aten::_unsafe_view",
+                                                   "aten::flatten",
+                                                   "aten::empty",
+                                                   "aten::empty_like",
+                                                   "aten::empty_strided",
+                                                   "aten::result_type",
+                                                   "aten::permute",
+                                                   "aten::unflatten",
+                                                   "aten::set_data",
+                                                   "aten::item",
+                                                   "aten::_local_scalar_dense",
+                                                   "detach",
+                                                   "aten::is_nonzero",
+                                                   "aten::resolve_conj",
+                                                   "aten::expand_as",
+                                                   "aten::_reshape_alias",
+                                                   "aten::requires_grad_",
+                                                   "aten::new_empty",
+                                                   "aten::lift_fresh",
+                                                   "aten::resolve_neg",
+                                                   "aten::unbind",
+                                                   "aten::movedim"};
   return names;
 }
 

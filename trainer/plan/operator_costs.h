@@ -31,8 +31,8 @@ struct OperatorCosts {
 /// Operators of one class, those that move up to 2^class bytes, are taken to move them equally fast.
 int size_class(double bytes);
 
-/// Counts the operators that this thread calls while it lives, on whatever device: those that work themselves, not those
-/// that call others, and no views. One at a time in a thread.
+/// Counts the operators that this thread calls while it lives, on whatever device: those that work themselves, not
+/// those that call others, and no views. One at a time in a thread.
 class OperatorCostCount {
  public:
   OperatorCostCount();

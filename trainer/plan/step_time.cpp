@@ -24,8 +24,7 @@ WorkSeconds work_seconds(const OperatorCosts& costs, const WorkRates& rates) {
   }
   seconds.attention = costs.attention_flops / rates.attention_flops_per_second +
                       costs.attention_backward_flops / rates.attention_backward_flops_per_second;
-  for (const auto& [size, bytes] : costs.new_bytes)
-    seconds.memory += bytes / at_size(rates.new_bytes_per_second, size);
+  for (const auto& [size, bytes] : costs.new_bytes) seconds.memory += bytes / at_size(rates.new_bytes_per_second, size);
   for (const auto& [size, bytes] : costs.in_place_bytes)
     seconds.memory += bytes / at_size(rates.in_place_bytes_per_second, size);
   return seconds;
@@ -62,8 +61,7 @@ StepTime step_time(const StepPlan& plan, const WorkRates& rates, const AxisRates
   time.products = forward.products + backward.products + update.products;
   time.attention = forward.attention + backward.attention + update.attention;
   time.memory = forward.memory + backward.memory + update.memory;
-  const std::int64_t operators =
-      plan.forward.num_operators + plan.backward.num_operators + plan.update.num_operators;
+  const std::int64_t operators = plan.forward.num_operators + plan.backward.num_operators + plan.update.num_operators;
   time.host = static_cast<double>(operators) * rates.seconds_per_operator;
   time.tensor_axis =
       collective_seconds(plan.tensor_calls, tensor) + collective_seconds(plan.tensor_update_calls, tensor);

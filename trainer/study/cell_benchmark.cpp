@@ -100,7 +100,11 @@ double median(std::vector<double> values) {
 class Benchmark {
  public:
   Benchmark(const StudyCell& cell, const CellSetup& setup, Communicator& world, const BenchmarkOptions& options)
-      : cell_(cell), recipe_(cell.loaded.recipe), setup_(setup), options_(options), mesh_(make_mesh(recipe_, world, &collectives_)) {
+      : cell_(cell),
+        recipe_(cell.loaded.recipe),
+        setup_(setup),
+        options_(options),
+        mesh_(make_mesh(recipe_, world, &collectives_)) {
     result_["benchmark"] = 1;
     result_["cell"] = cell.name;
   }
@@ -241,9 +245,8 @@ class Benchmark {
   /// On all ranks at once.
   Rates measure_rates() {
     world().barrier();
-    const WorkRates work =
-        measure_work_rates(plans_.back(), setup_.config, mesh_->axis(MeshAxis::tensor).size(), widest_,
-                           at::TensorOptions(model_->options().dtype).device(device()));
+    const WorkRates work = measure_work_rates(plans_.back(), setup_.config, mesh_->axis(MeshAxis::tensor).size(),
+                                              widest_, at::TensorOptions(model_->options().dtype).device(device()));
     world().barrier();
     const AxisRates data = measure_axis(mesh_->axis(MeshAxis::data), device());
     return {work, data, measure_axis(mesh_->axis(MeshAxis::tensor), device())};
@@ -340,19 +343,16 @@ class Benchmark {
                                     measured = of_every_rank(world(), peak);
     const auto largest = static_cast<std::size_t>(std::ranges::max_element(measured) - measured.begin());
     const double peak_ratio = static_cast<double>(planned[largest]) / static_cast<double>(measured[largest]);
-    result_["planned"] = {{"peak_tensor_bytes", planned},
-                          {"measured_peak_tensor_bytes", measured},
-                          {"peak_ratio", peak_ratio},
-                          {"memory", memory_json(plans_.back().memory)},
-                          {"step_seconds", step_seconds},
-                          {"measured_step_seconds", median(timed.step_seconds)},
-                          {"step_ratio", step_ratio},
-                          {"last_step", step_time_json(times.back())}};
+    result_["planned"] = {{"peak_tensor_bytes", planned}, {"measured_peak_tensor_bytes", measured},
+                          {"peak_ratio", peak_ratio},     {"memory", memory_json(plans_.back().memory)},
+                          {"step_seconds", step_seconds}, {"measured_step_seconds", median(timed.step_seconds)},
+                          {"step_ratio", step_ratio},     {"last_step", step_time_json(times.back())}};
     constexpr double kGib = 1 << 30;
-    say(fmt::format("planned: peak tensor bytes {:.3f} GiB, measured {:.3f}, ratio {:.3f}; step {:.3f} s, measured {:.3f}, "
-                    "ratio {:.3f}",
-                    static_cast<double>(planned[largest]) / kGib, static_cast<double>(measured[largest]) / kGib,
-                    peak_ratio, step_seconds, median(timed.step_seconds), step_ratio));
+    say(fmt::format(
+        "planned: peak tensor bytes {:.3f} GiB, measured {:.3f}, ratio {:.3f}; step {:.3f} s, measured {:.3f}, "
+        "ratio {:.3f}",
+        static_cast<double>(planned[largest]) / kGib, static_cast<double>(measured[largest]) / kGib, peak_ratio,
+        step_seconds, median(timed.step_seconds), step_ratio));
     say("planned step: " + describe(times.back()));
   }
 

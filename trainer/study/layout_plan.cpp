@@ -14,8 +14,8 @@ namespace entune {
 namespace {
 
 constexpr double kGib = 1 << 30;
-constexpr ActivationCheckpointing kCheckpointing[] = {
-    ActivationCheckpointing::none, ActivationCheckpointing::selective, ActivationCheckpointing::full};
+constexpr ActivationCheckpointing kCheckpointing[] = {ActivationCheckpointing::none, ActivationCheckpointing::selective,
+                                                      ActivationCheckpointing::full};
 
 std::string checkpointing_name(ActivationCheckpointing checkpointing) {
   return checkpointing == ActivationCheckpointing::none        ? "none"
@@ -147,14 +147,14 @@ std::vector<LayoutPlan> LayoutPlanner::fitting(int num_ranks, std::int64_t bytes
   return fitting;
 }
 
-void require_fit(const StudyCell& cell, const CellSetup& setup, const std::vector<Example>& examples,
-                 at::Device device, Communicator& world) {
+void require_fit(const StudyCell& cell, const CellSetup& setup, const std::vector<Example>& examples, at::Device device,
+                 Communicator& world) {
   const Recipe& recipe = cell.loaded.recipe;
   if (recipe.training.method == TrainingMethod::none || examples.empty()) return;
   if (device.is_cpu()) return require_fit_on_cpus(cell, setup, world);
 
-  const std::int64_t usable = usable_bytes(static_cast<std::int64_t>(
-      -over_ranks(world, -static_cast<double>(gpu_capacity_bytes(device)), ReduceOp::max)));
+  const std::int64_t usable = usable_bytes(
+      static_cast<std::int64_t>(-over_ranks(world, -static_cast<double>(gpu_capacity_bytes(device)), ReduceOp::max)));
   const std::vector<TrainingSample> samples = training_samples(recipe, setup, examples);
   const GpuModel gpu = *find_gpu_model("h100");  // for the order of the layouts alone
   const LayoutPlanner planner(recipe, setup, samples, &gpu);
@@ -172,8 +172,9 @@ std::string cannot_fit(const std::string& name, const LayoutPlan& planned, std::
       name, gib(memory.peak()), describe(planned.layout), gib(memory.weights), gib(memory.adapters),
       gib(memory.gradients), gib(memory.optimizer), gib(memory.activations), gib(memory.working), gib(usable));
   if (fitting.empty())
-    return text + "; no layout on so many GPUs fits: take more, a smaller model or training.method: lora, or lower "
-                  "training.micro_batch_tokens";
+    return text +
+           "; no layout on so many GPUs fits: take more, a smaller model or training.method: lora, or lower "
+           "training.micro_batch_tokens";
   text += "; these would fit:";
   constexpr std::size_t kMostShown = 6;
   for (std::size_t i = 0; i < std::min(kMostShown, fitting.size()); ++i)

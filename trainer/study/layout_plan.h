@@ -28,9 +28,9 @@ PlannedLayout layout_of(const Recipe& recipe, int num_ranks);
 struct LayoutPlan {
   PlannedLayout layout;
   StepPlan step;
-  StepTime time;                      ///< zero without rates
+  StepTime time;  ///< zero without rates
   std::int64_t steps_per_epoch = 0;
-  TokenCounts tokens;                 ///< of that step, of the rank
+  TokenCounts tokens;  ///< of that step, of the rank
 };
 constexpr std::int64_t kStepsLookedAt = 32;
 
@@ -62,10 +62,10 @@ std::string cannot_fit(const std::string& name, const LayoutPlan& planned, std::
                        const std::vector<LayoutPlan>& fitting);
 
 /// Throws InputError, on every rank alike, for a recipe whose training cannot fit the devices of this world: on GPUs by
-/// the whole plan, naming its parts and the layouts that would fit; on CPUs where weights, gradients and optimizer alone
-/// exceed the machine's memory. On CPUs rank 0 prints a warning where a step would exceed what is free. Loads no weight.
-/// Collective.
-void require_fit(const StudyCell& cell, const CellSetup& setup, const std::vector<Example>& examples,
-                 at::Device device, Communicator& world);
+/// the whole plan, naming its parts and the layouts that would fit; on CPUs where weights, gradients and optimizer
+/// alone exceed the machine's memory. On CPUs rank 0 prints a warning where a step would exceed what is free. Loads no
+/// weight. Collective.
+void require_fit(const StudyCell& cell, const CellSetup& setup, const std::vector<Example>& examples, at::Device device,
+                 Communicator& world);
 
 }  // namespace entune

@@ -32,16 +32,21 @@ ordered_json memory_json(const MemoryPlan& memory) {
 }
 
 ordered_json step_time_json(const StepTime& time) {
-  return {{"products", time.products},       {"attention", time.attention},
-          {"memory", time.memory},           {"host", time.host},
-          {"data_axis", time.data_axis},     {"tensor_axis", time.tensor_axis},
-          {"hidden_communication", time.hidden}, {"total", time.total()}};
+  return {{"products", time.products},
+          {"attention", time.attention},
+          {"memory", time.memory},
+          {"host", time.host},
+          {"data_axis", time.data_axis},
+          {"tensor_axis", time.tensor_axis},
+          {"hidden_communication", time.hidden},
+          {"total", time.total()}};
 }
 
 std::string describe(const StepTime& time) {
-  std::string line = fmt::format("products {:.4f} s, attention {:.4f} s, other operators {:.4f} s, data axis {:.4f} s, "
-                                 "tensor axis {:.4f} s",
-                                 time.products, time.attention, time.memory, time.data_axis, time.tensor_axis);
+  std::string line = fmt::format(
+      "products {:.4f} s, attention {:.4f} s, other operators {:.4f} s, data axis {:.4f} s, "
+      "tensor axis {:.4f} s",
+      time.products, time.attention, time.memory, time.data_axis, time.tensor_axis);
   if (time.hidden > 0.0) line += fmt::format(", beside them {:.4f} s of communication", time.hidden);
   if (time.host > time.products + time.attention + time.memory)
     line += fmt::format("; the host's queueing takes longer, {:.4f} s", time.host);

@@ -11,7 +11,7 @@ plan=("$build/bin/trainer" plan --recipe recipes/llama2-13b-xml.yaml model.init=
 grep -q '^8 h100s' "$out/lora" || { cat "$out/lora"; exit 1; }
 grep -q '^step: ' "$out/lora" || { cat "$out/lora"; exit 1; }
 grep -q 'layouts that fit' "$out/lora" || { cat "$out/lora"; exit 1; }
-"${plan[@]}" training.method=full export=none --gpu h100 --gpus 1 --lengths 600,100,40 --json "$out/full.json" >"$out/full"
+"${plan[@]}" training.method=full export=none --gpu h100 --gpus 2 --lengths 600,100,40 --json "$out/full.json" >"$out/full"
 grep -q 'cannot fit: a rank would take .*weights .*optimizer ' "$out/full" || { cat "$out/full"; exit 1; }
 grep -q 'no layout fits' "$out/full" || { cat "$out/full"; exit 1; }
 "${plan[@]}" --lengths 600,100,40 >"$out/cpu"

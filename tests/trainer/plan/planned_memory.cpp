@@ -31,10 +31,10 @@ LlamaConfig config() {
 
 std::string name(const MemoryCase& c) {
   const LayoutCase& layout = c.layout;
-    return fmt::format("data {} tensor {} {} {} checkpointing {} rows {} zero {} {}", layout.data, layout.tensor,
-                       layout.full ? "full" : "lora", layout.prefix_sharing ? "shared" : "plain",
-                       static_cast<int>(layout.checkpointing), layout.sequence ? "cut" : "whole", layout.zero ? 1 : 0,
-                       c10::toString(c.dtype));
+  return fmt::format("data {} tensor {} {} {} checkpointing {} rows {} zero {} {}", layout.data, layout.tensor,
+                     layout.full ? "full" : "lora", layout.prefix_sharing ? "shared" : "plain",
+                     static_cast<int>(layout.checkpointing), layout.sequence ? "cut" : "whole", layout.zero ? 1 : 0,
+                     c10::toString(c.dtype));
 }
 
 struct Peaks {
@@ -86,8 +86,7 @@ Peaks compare(Communicator& world, const MemoryCase& c) {
   for (int step = 0; step < 2; ++step) {
     const StepPlan plan = dry_run(dry, loader.load(0, step).micro_batches);
     if (plan.memory.peak() > peaks.planned) peaks.memory = plan.memory;
-    for (const CollectiveCounts* calls : {&plan.data_calls, &plan.data_update_calls})
-      take(peaks.calls.first, *calls);
+    for (const CollectiveCounts* calls : {&plan.data_calls, &plan.data_update_calls}) take(peaks.calls.first, *calls);
     for (const CollectiveCounts* calls : {&plan.tensor_calls, &plan.tensor_update_calls})
       take(peaks.calls.second, *calls);
     peaks.planned = std::max(peaks.planned, plan.memory.peak());
@@ -106,7 +105,8 @@ void expect_planned_memory(Communicator& world, const MemoryCase& c) {
       EXPECT_EQ(left.bytes, 0) << name(c);
     }
   }
-  EXPECT_NEAR(ratio, 1.0, c.dtype == at::kFloat ? 0.001 : 0.05) << name(c) << ": planned " << peaks.planned << ", measured " << peaks.measured;
+  EXPECT_NEAR(ratio, 1.0, c.dtype == at::kFloat ? 0.001 : 0.05)
+      << name(c) << ": planned " << peaks.planned << ", measured " << peaks.measured;
 }
 
 std::vector<LayoutCase> ways_of_training(int data, int tensor) {

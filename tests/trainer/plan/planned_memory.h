@@ -13,8 +13,8 @@ struct MemoryCase {
   at::ScalarType dtype = at::kFloat;
 };
 
-/// Trains a small model for two steps and expects that its tensors held at most what the dry run says, to 5 %. Collective
-/// over `world`, whose transport is MPI or none: the others' working memory is not planned.
+/// Trains a small model for two steps and expects that its tensors held at most what the dry run says, to 5 %.
+/// Collective over `world`, whose transport is MPI or none: the others' working memory is not planned.
 void expect_planned_memory(Communicator& world, const MemoryCase& c);
 
 /// LoRA and full, shared and plain prefixes, none, selective and full checkpointing.
