@@ -155,8 +155,9 @@ RunFolder::Earlier earlier_files(const StudyOptions& options, const Recipe& reci
 }
 
 // A signal that came too late for a cell's training takes effect before the next cell.
-void leave_if_asked(Communicator& world, const RunFolder& folder) {
+void leave_if_asked(Communicator& world, const RunFolder& folder, RunMetrics& metrics) {
   if (over_ranks(world, stop_requested() ? 1.0 : 0.0, ReduceOp::max) == 0.0) return;
+  metrics.record_stop();
   throw EarlyEnd(EarlyEnd::saved,
                  fmt::format("asked to stop: the cells so far are finished in {}; the same command with "
                              "--resume auto goes on with the next",
@@ -257,9 +258,12 @@ void run_study(const StudyOptions& options, Communicator& world) {
     require_fit(cells[i], setups[i], data[i].train, mesh->device(), world);
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
-    if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);
+    if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder, metrics);
   }
-  if (!first_rank) return world.barrier();  // its metrics are there until the run has ended
+  if (!first_rank) {
+    world.barrier();  // its metrics are there until the run has ended
+    return metrics.record_success();
+  }
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
 
   std::vector<FinishedCell> finished = finished_cells(folder);
@@ -268,6 +272,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
   summary["corpus"] = finished.front().result["corpus"];
   compare_and_write(std::move(summary), finished, folder.root());
   world.barrier();
+  metrics.record_success();
 }
 
 namespace {
