@@ -62,8 +62,8 @@ at::Tensor logit_gradients(LogitRows rows, const at::Tensor& targets, std::int64
   if (values.size(1) == 0 || stands_for_gpu(values)) return values.to(type);
   const OneHot target(targets, first_id, values);
   const at::Tensor factor = rows.lse.sub(lse).exp_().mul_(weights);
-  if (values.is_meta() || factor.ne(1).any().item<bool>())
-    values.mul_(factor.unsqueeze(1));  // one part, every row of weight 1: no pass
+  const bool is_one = values.is_meta() ? lse.is_same(rows.lse) : !factor.ne(1).any().item<bool>();
+  if (!is_one) values.mul_(factor.unsqueeze(1));  // one part, every row of weight 1: no pass
   values.scatter_add_(1, target.column.unsqueeze(1), weights.mul(target.present).neg_().unsqueeze(1));
   return values.to(type);
 }

@@ -102,9 +102,9 @@ AttentionGradients cudnn_attention_backward(const at::Tensor& grad, const at::Te
   const auto backward = [](const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            const DenseAttention& result, bool is_causal) {
     const at::Tensor no_dropout = at::zeros({}, q.options().dtype(at::kLong));
-    const auto [dq, dk, dv] =
-        at::_cudnn_attention_backward(grad, q, k, v, result.out, result.lse.unsqueeze(-1), no_dropout, no_dropout,
-                                      at::Tensor(), at::Tensor(), at::Tensor(), q.size(2), k.size(2), 0.0, is_causal);
+    const auto [dq, dk, dv] = at::_cudnn_attention_backward(
+        grad, q, k, v, result.out, result.lse.unsqueeze(-1), no_dropout, no_dropout, at::Tensor(), at::Tensor(),
+        at::Tensor(), q.size(2), k.size(2), 0.0, is_causal);
     return AttentionGradients{dq, dk, dv};
   };
   return padded_attention_backward(backward, grad, q, k, v, result, is_causal);
@@ -132,8 +132,8 @@ AttentionGradients fused_attention_backward(const at::Tensor& grad, const at::Te
       return std::vector<at::Tensor>{g.q, g.k, g.v};
     };
   };
-  const std::vector<at::Tensor> gradients =
-      chosen(attention_shape(q, k, is_causal, true), with(flash_attention_backward), with(cudnn_attention_backward));
+  const std::vector<at::Tensor> gradients = chosen(attention_shape(q, k, is_causal, true),
+                                                   with(flash_attention_backward), with(cudnn_attention_backward));
   return {gradients[0], gradients[1], gradients[2]};
 }
 

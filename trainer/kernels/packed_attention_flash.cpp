@@ -40,8 +40,7 @@ at::Tensor as_batch(const at::Tensor& x, std::int64_t begin, std::int64_t length
 /// How many segments there are, if all are of one length and keys stand where their queries do; otherwise 0.
 std::int64_t num_equal_segments(const PackedLayout& layout) {
   const std::vector<Segment> segments = segments_of(layout);
-  const bool are_equal =
-      std::ranges::all_of(segments, [&](const Segment& s) { return s.length == segments[0].length; });
+  const bool are_equal = std::ranges::all_of(segments, [&](const Segment& s) { return s.length == segments[0].length; });
   return are_equal && layout.keys_ahead() == 0 ? static_cast<std::int64_t>(segments.size()) : 0;
 }
 
