@@ -67,7 +67,7 @@ void measure_products(const OperatorCosts& costs, const c10::TensorOptions& opti
     sum_flops += flops[shape];
     sum_seconds += flops[shape] / rate;
   }
-  rates.flops_per_second = sum_flops / sum_seconds;
+  rates.flops_per_second = sum_flops > 0.0 ? sum_flops / sum_seconds : 1e9;
 }
 
 std::map<int, double> measure_bytes(const std::map<int, double>& bytes, bool in_place,

@@ -19,15 +19,13 @@
 #include "distributed/timed_communicator.h"
 #include "trainer/loop/device_memory.h"
 #include "trainer/loop/matmul_speed.h"
-#include "trainer/loop/measured_rates.h"
 #include "trainer/loop/step_timer.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/plan/flop_plan.h"
-#include "trainer/plan/held_bytes.h"
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_training.h"
 #include "trainer/study/layout_plan.h"
-#include "trainer/study/recipe_plan.h"
+#include "trainer/study/planned_steps.h"
 #include "trainer/study/trained_cell.h"
 #include "trainer/telemetry/progress.h"
 
@@ -95,12 +93,6 @@ ordered_json tokens_json(const TokenCounts& tokens) {
   return {{"logical", tokens.logical}, {"executed", tokens.executed}, {"supervised", tokens.supervised}};
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
-}
-
 /// One benchmark of one cell, over the mesh.
 class Benchmark {
  public:
@@ -109,7 +101,8 @@ class Benchmark {
         recipe_(cell.loaded.recipe),
         setup_(setup),
         options_(options),
-        mesh_(make_mesh(recipe_, world, &collectives_)) {
+        mesh_(make_mesh(recipe_, world, &collectives_)),
+        planned_(recipe_, setup, *mesh_) {
     result_["benchmark"] = 1;
     result_["cell"] = cell.name;
   }
@@ -128,14 +121,14 @@ class Benchmark {
     describe_run();
     if (!options_.dump.empty()) dump(samples, loader, trainer_options);
     reset_peak_memory(device());
-    tensor_bytes_.bytes().reset_peak();
+    planned_.begin_peak();
     Trainer trainer(*model_, loader, *mesh_, trainer_options);
     timer_.emplace(&collectives_, device());
     trainer.tell(&*timer_);
     warm_up(trainer);
-    std::int64_t peak = peak_tensor_bytes();
-    plan_steps(loader);
-    const auto [rates_before, data_before, tensor_before] = measure_rates();
+    planned_.end_peak();
+    planned_.plan(loader, total);
+    planned_.measure_rates();
 
     const Rows rows = rows_of_steps(loader, options_.warmup, options_.steps);
     const ProductShape shape{
@@ -143,17 +136,16 @@ class Benchmark {
         .in = setup_.config.hidden_size,
         .out = setup_.config.intermediate_size / mesh_->axis(MeshAxis::tensor).size()};
     const double speed_before = matmul_speed(shape);
-    tensor_bytes_.bytes().reset_peak();
+    planned_.begin_peak();
     const Timed timed = take_timed_steps(trainer);
-    peak = std::max(peak, peak_tensor_bytes());
+    planned_.end_peak();
     report_speed(timed);
     report_matmul(timed, rows, shape, std::max(speed_before, matmul_speed(shape)));
     report_phases(timed);
     report_memory();
-    const auto [rates_after, data_after, tensor_after] = measure_rates();
-    report_planned(timed, peak,
-                   {mean_rates(rates_before, rates_after), mean_axis(data_before, data_after),
-                    mean_axis(tensor_before, tensor_after)});
+    planned_.measure_rates();
+    result_["planned"] = planned_.report(static_cast<std::size_t>(options_.warmup), median(timed.step_seconds));
+    for (const std::string& line : planned_.lines()) say(line);
     return std::move(result_);
   }
 
@@ -244,40 +236,6 @@ class Benchmark {
         ReduceOp::sum);
   }
 
-  std::int64_t peak_tensor_bytes() {
-    return device().is_cpu() ? tensor_bytes_.bytes().peak : peak_memory_bytes(device());
-  }
-
-  /// What every step of this rank would take.
-  void plan_steps(const BatchLoader& loader) {
-    Communicator &data = mesh_->axis(MeshAxis::data), &tensor = mesh_->axis(MeshAxis::tensor);
-    DryRunOptions dry = dry_run_options(recipe_, setup_, device(), data.size(), tensor.size());
-    dry.data_rank = data.rank();
-    dry.tensor_rank = tensor.rank();
-    for (std::int64_t step = 0; step < options_.warmup + options_.steps; ++step) {
-      const StepBatches work = loader.load(step / loader.steps_per_epoch(), step % loader.steps_per_epoch());
-      plans_.push_back(dry_run(dry, work.micro_batches));
-      for (const PackedBatch& batch : work.micro_batches) {
-        if (batch.executed_tokens() > widest_.executed_tokens()) widest_ = batch;
-      }
-    }
-  }
-
-  struct Rates {
-    WorkRates work;
-    AxisRates data, tensor;
-  };
-
-  /// On all ranks at once.
-  Rates measure_rates() {
-    world().barrier();
-    const WorkRates work = measure_work_rates(plans_.back(), setup_.config, mesh_->axis(MeshAxis::tensor).size(),
-                                              widest_, at::TensorOptions(model_->options().dtype).device(device()));
-    world().barrier();
-    const AxisRates data = measure_axis(mesh_->axis(MeshAxis::data), device());
-    return {work, data, measure_axis(mesh_->axis(MeshAxis::tensor), device())};
-  }
-
   Timed take_timed_steps(Trainer& trainer) {
     Timed timed;
     std::vector<double> mine;
@@ -348,38 +306,11 @@ class Benchmark {
   }
 
   void report_memory() {
-    const std::vector<std::int64_t> peaks = of_every_rank(world(), peak_memory_bytes(device()));
+    const std::vector<std::int64_t> peaks =
+        of_every_rank(world(), device().is_cpu() ? peak_memory_bytes(device()) : planned_.peak_tensor_bytes());
     result_["peak_memory_bytes"] = peaks;
     say(fmt::format("memory: peak of a rank {:.2f} GiB",
                     static_cast<double>(*std::max_element(peaks.begin(), peaks.end())) / (1 << 30)));
-  }
-
-  void report_planned(const Timed& timed, std::int64_t peak, const Rates& rates) {
-    std::vector<double> seconds;
-    std::vector<StepTime> times;
-    std::int64_t planned_peak = 0;
-    for (const StepPlan& plan : plans_) planned_peak = std::max(planned_peak, plan.memory.peak());
-    for (std::size_t step = options_.warmup; step < plans_.size(); ++step) {
-      times.push_back(step_time(plans_[step], rates.work, rates.data, rates.tensor, !device().is_cpu()));
-      seconds.push_back(times.back().total());
-    }
-    const double step_seconds = median(over_ranks(world(), seconds, ReduceOp::max));
-    const double step_ratio = step_seconds / median(timed.step_seconds);
-    const std::vector<std::int64_t> planned = of_every_rank(world(), planned_peak),
-                                    measured = of_every_rank(world(), peak);
-    const auto largest = static_cast<std::size_t>(std::ranges::max_element(measured) - measured.begin());
-    const double peak_ratio = static_cast<double>(planned[largest]) / static_cast<double>(measured[largest]);
-    result_["planned"] = {{"peak_tensor_bytes", planned}, {"measured_peak_tensor_bytes", measured},
-                          {"peak_ratio", peak_ratio},     {"memory", memory_json(plans_.back().memory)},
-                          {"step_seconds", step_seconds}, {"measured_step_seconds", median(timed.step_seconds)},
-                          {"step_ratio", step_ratio},     {"last_step", step_time_json(times.back())}};
-    constexpr double kGib = 1 << 30;
-    say(fmt::format(
-        "planned: peak tensor bytes {:.3f} GiB, measured {:.3f}, ratio {:.3f}; step {:.3f} s, measured {:.3f}, "
-        "ratio {:.3f}",
-        static_cast<double>(planned[largest]) / kGib, static_cast<double>(measured[largest]) / kGib, peak_ratio,
-        step_seconds, median(timed.step_seconds), step_ratio));
-    say("planned step: " + describe(times.back()));
   }
 
   const StudyCell& cell_;
@@ -388,12 +319,10 @@ class Benchmark {
   const BenchmarkOptions& options_;
   CollectiveTime collectives_;
   std::unique_ptr<DeviceMesh> mesh_;
+  PlannedSteps planned_;
   std::unique_ptr<DecoderModel> model_;
   std::optional<StepTimer> timer_;
   MatmulWeights weights_;
-  CpuTensorBytes tensor_bytes_;
-  std::vector<StepPlan> plans_;  // of the warm-up's steps and the timed ones
-  PackedBatch widest_;
   ordered_json result_;
 };
 
