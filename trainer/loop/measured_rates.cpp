@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -19,9 +20,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kSecondsEach = 0.08;
-constexpr int kMostRuns = 200;
+constexpr int kWindows = 3;
+constexpr int kMostRuns = 100;
 
-/// Mean seconds of a call that gives a tensor of its result, after one that is not timed.
+/// Seconds of a call that gives a tensor of its result, after one that is not timed: the middle one of three windows, as
+/// other programs may come in between.
 double seconds_of(const std::function<at::Tensor()>& call) {
   const auto timed = [&](int runs) {
     const auto begin = Clock::now();
@@ -32,8 +35,11 @@ double seconds_of(const std::function<at::Tensor()>& call) {
   };
   timed(1);
   const double once = std::max(timed(1), 1e-7);
-  const int runs = std::clamp(static_cast<int>(kSecondsEach / once), 1, kMostRuns);
-  return timed(runs) / runs;
+  const int runs = std::clamp(static_cast<int>(kSecondsEach / kWindows / once), 1, kMostRuns);
+  std::array<double, kWindows> seconds{};
+  for (double& window : seconds) window = timed(runs) / runs;
+  std::ranges::sort(seconds);
+  return seconds[kWindows / 2];
 }
 
 /// The keys that hold `share` of the sum of all values, the largest first.
