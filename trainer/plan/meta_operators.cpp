@@ -32,6 +32,11 @@ at::Tensor embedding_dense_backward(const at::Tensor& grad, const at::Tensor&, s
   return at::empty({num_weights, grad.size(-1)}, grad.options());
 }
 
+at::Tensor logsumexp(const at::Tensor& self, at::IntArrayRef dim, bool keepdim) {
+  const at::Tensor shifted = at::empty_like(self);
+  return at::amax(self, dim, keepdim);
+}
+
 /// Updates in place.
 void fused_adamw_(const c10::OperatorHandle& op, Stack* stack) {
   torch::jit::drop(*stack, op.schema().arguments().size());
@@ -134,6 +139,7 @@ void register_meta_operators() {
   std::call_once(once, [] {
     static torch::Library library(torch::Library::IMPL, "aten", c10::DispatchKey::Meta, __FILE__, __LINE__);
     library.impl("index_select", &index_select);
+    library.impl("logsumexp", &logsumexp);
     library.impl("embedding_dense_backward", &embedding_dense_backward);
     for (const char* name : {"logical_and.out", "logical_or.out"})
       library.impl(name, torch::CppFunction::makeFromBoxedFunction<&writes_out>());

@@ -1,5 +1,6 @@
 #include "trainer/study/layout_plan.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -147,20 +148,34 @@ std::vector<LayoutPlan> LayoutPlanner::fitting(int num_ranks, std::int64_t bytes
   return fitting;
 }
 
-void require_fit(const StudyCell& cell, const CellSetup& setup, const std::vector<Example>& examples, at::Device device,
-                 Communicator& world) {
-  const Recipe& recipe = cell.loaded.recipe;
-  if (recipe.training.method == TrainingMethod::none || examples.empty()) return;
-  if (device.is_cpu()) return require_fit_on_cpus(cell, setup, world);
+namespace {
 
+void require_fit_on_gpus(const StudyCell& cell, const CellSetup& setup, const std::vector<Example>& examples,
+                         at::Device device, Communicator& world) {
   const std::int64_t usable = usable_bytes(
       static_cast<std::int64_t>(-over_ranks(world, -static_cast<double>(gpu_capacity_bytes(device)), ReduceOp::max)));
+  const Recipe& recipe = cell.loaded.recipe;
   const std::vector<TrainingSample> samples = training_samples(recipe, setup, examples);
   const GpuModel gpu = *find_gpu_model("h100");  // for the order of the layouts alone
   const LayoutPlanner planner(recipe, setup, samples, &gpu);
   const LayoutPlan planned = planner.plan(layout_of(recipe, world.size()));
   if (planned.step.memory.peak() <= usable) return;
   throw InputError(cannot_fit(cell.name, planned, usable, planner.fitting(world.size(), usable)));
+}
+
+}  // namespace
+
+void require_fit(const StudyCell& cell, const CellSetup& setup, const std::vector<Example>& examples, at::Device device,
+                 Communicator& world) {
+  if (cell.loaded.recipe.training.method == TrainingMethod::none || examples.empty()) return;
+  try {
+    if (device.is_cpu()) return require_fit_on_cpus(cell, setup, world);
+    require_fit_on_gpus(cell, setup, examples, device, world);
+  } catch (const c10::NotImplementedError&) {
+    // An operator that libtorch lacks for tensors without memory: nothing is known, on any rank.
+    if (world.rank() == 0)
+      fmt::print(stderr, "warning: {}: could not be planned; nothing says whether it fits\n", cell.name);
+  }
 }
 
 std::string cannot_fit(const std::string& name, const LayoutPlan& planned, std::int64_t usable,

@@ -95,6 +95,22 @@ TEST(DryRun, KnowsWhatFitsEightyGigabytes) {
   EXPECT_GT(dry_run(on_gpus("codellama-34b", false, 1, 1), {}).memory.weights, 67'000'000'000);
 }
 
+// Flash attention takes neither float32 nor a window: the plain products that stand in for it are planned too.
+TEST(DryRun, PlansWhatFlashDoesNotTake) {
+  const PackedBatch batch = real_batch(600, 4);
+  DryRunOptions options = on_gpus("mistral-7b", false, 1, 1);
+  const MemoryPlan flash = dry_run(options, {batch}).memory;
+  options.config.sliding_window = 512;
+  EXPECT_GT(dry_run(options, {batch}).memory.peak(), flash.peak());
+  options.on_gpu = false;
+  EXPECT_GT(dry_run(options, {batch}).memory.peak(), flash.weights);
+  options = on_gpus("mistral-7b", false, 1, 1);
+  options.model.dtype = at::kFloat;
+  const MemoryPlan wide = dry_run(options, {batch}).memory;
+  EXPECT_EQ(wide.weights, 2 * flash.weights);
+  EXPECT_GT(wide.activations, 3 * flash.activations / 2);
+}
+
 TEST(DryRun, CountsTheProductsOfARealPass) {
   for (const bool full : {false, true}) {
     const ModelOptions options = full ? full_training() : lora_training();
