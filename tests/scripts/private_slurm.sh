@@ -117,13 +117,24 @@ slurm_wait() {
   exit 1
 }
 
+# job_says JOB FIELD: of scontrol show job, as JobState, ExitCode, Restarts
+job_says() { scontrol --oneliner show job "$1" | grep -oE "(^| )$2=[^ ]*" | head -n 1 | cut -d= -f2; }
+
+# ended JOB...: waits for them, however often they are queued again
+ended() {
+  local id
+  for id in "$@"; do
+    while [[ $(job_says "$id" JobState) =~ PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING ]]; do sleep 0.2; done
+  done
+}
+
 # Ends every job, then the daemons.
 stop_slurm() {
   [ ${#slurm_daemons[@]} -gt 0 ] || return 0
   if [ ${#slurm_daemons[@]} -gt 2 ]; then
     scancel --user="$(id -un)" 2>/dev/null || true
     for _ in $(seq 150); do
-      [ -n "$(squeue --noheader --states=all --format=%T 2>/dev/null | grep -E 'RUNNING|COMPLETING')" ] || break
+      squeue --noheader --states=all --format=%T 2>/dev/null | grep -qE 'RUNNING|COMPLETING' || break
       sleep 0.1
     done
   fi
