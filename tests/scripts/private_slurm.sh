@@ -40,6 +40,7 @@ start_slurm() {
   read -ra ports < <(free_ports $((nodes + 1)))
   host=$(hostname -s)
   user=$(id -un)
+  rm -rf "$slurm"
   mkdir -p "$slurm/controller" "$slurm/munge"
   cat >"$slurm/slurm.conf" <<CONF
 ClusterName=entune
