@@ -3,12 +3,12 @@
 
 # find_slurm ROOT: Debian's programs, installed or as scripts/test.sh unpacks them. Sets $slurm_plugins; exits with 77 where they are absent.
 find_slurm() {
-  local unpacked=$1/.deps/slurm/usr name
+  local unpacked=$1/.deps/slurm name
   export PATH=$PATH:/usr/sbin:/sbin
   if [ -d "$unpacked" ]; then
-    slurm_plugins=$(echo "$unpacked"/lib/*/slurm-wlm)
-    export PATH=$unpacked/bin:$unpacked/sbin:$PATH
-    export LD_LIBRARY_PATH=$slurm_plugins:${slurm_plugins%/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    slurm_plugins=$(echo "$unpacked"/usr/lib/*/slurm-wlm)
+    export PATH=$unpacked/usr/bin:$unpacked/usr/sbin:$PATH
+    export LD_LIBRARY_PATH=$slurm_plugins:${slurm_plugins%/*}:$unpacked/lib/$(basename "${slurm_plugins%/*}")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   else
     slurm_plugins=$(echo /usr/lib/*/slurm-wlm)
   fi
@@ -30,13 +30,13 @@ print(*(probe.getsockname()[1] for probe in probes))
 PYTHON
 }
 
-# start_slurm ROOT FOLDER NODES CPUS: one node with this machine's name, or n1, n2, ..., of so many CPUs each, however many there are.
+slurm_daemons=()
+
+# start_slurm FOLDER NODES CPUS: one node with this machine's name, or n1, n2, ..., of so many CPUs each, however many there are.
 # Call stop_slurm at exit.
 start_slurm() {
-  find_slurm "$1"
-  local nodes=$3 cpus=$4 ports names host user n
-  slurm=$2/slurm
-  slurm_daemons=()
+  local nodes=$2 cpus=$3 ports names host user n
+  slurm=$1/slurm
   read -ra ports < <(free_ports $((nodes + 1)))
   host=$(hostname -s)
   user=$(id -un)
@@ -82,7 +82,6 @@ CONF
     mkdir "$slurm/${names[n]}"
     echo "NodeName=${names[n]} NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[n + 1]} CPUs=$cpus RealMemory=1000" >>"$slurm/slurm.conf"
   done
-  export SLURM_CONF=$slurm/slurm.conf
   # What a Slurm job that this test may run in says is not for its own.
   unset "${!SLURM_@}" "${!SBATCH_@}" "${!SRUN_@}"
   export SLURM_CONF=$slurm/slurm.conf
@@ -121,12 +120,14 @@ slurm_wait() {
 # job_says JOB FIELD: of scontrol show job, as JobState, ExitCode, Restarts
 job_says() { scontrol --oneliner show job "$1" | grep -oE "(^| )$2=[^ ]*" | head -n 1 | cut -d= -f2; }
 
-# ended JOB...: waits for them, however often they are queued again
+# ended JOB: waits for it, however often it is queued again; within two minutes
 ended() {
-  local id
-  for id in "$@"; do
-    while [[ $(job_says "$id" JobState) =~ PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING ]]; do sleep 0.2; done
+  for _ in $(seq 600); do
+    [[ $(job_says "$1" JobState) =~ PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING ]] || return 0
+    sleep 0.2
   done
+  echo "expected an end of job $1 within two minutes"
+  exit 1
 }
 
 # Ends every job, then the daemons.

@@ -7,7 +7,8 @@ out=$(mktemp -d)
 # shellcheck source=tests/scripts/private_slurm.sh
 source tests/scripts/private_slurm.sh
 trap 'stop_slurm; rm -rf "$out"' EXIT
-start_slurm "$1" "$out" 1 2
+find_slurm "$1"
+start_slurm "$out" 1 2
 # shellcheck source=tests/trainer/commands/tiny_run.sh
 source tests/trainer/commands/tiny_run.sh
 tiny_run "$1" "$2" "$out" 5 2
