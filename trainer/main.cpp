@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <thread>
 
 #include "data/input_error.h"
 #include "distributed/mpi_runtime.h"
+#include "distributed/slurm_step.h"
 #include "trainer/commands/commands.h"
 #include "trainer/loop/early_end.h"
 
@@ -37,6 +39,12 @@ int refuse(const entune::MpiRuntime& mpi, const char* message) {
   return kBadInput;
 }
 
+// Nobody else of these processes knows of the others.
+int refuse_tasks(const entune::SlurmStep& step, const std::string& fault) {
+  if (step.is_first_task()) fmt::print(stderr, "error: {}\n", fault);
+  return kBadInput;
+}
+
 int fail(const entune::MpiRuntime& mpi, const char* message) {
   fmt::print(stderr, "rank {} of {}: failed: {}\n", mpi.rank(), mpi.size(), message);
   if (mpi.size() > 1) mpi.abort(kFailure);
@@ -49,7 +57,10 @@ int main(int argc, char** argv) {
   umask(077);  // runs hold personal data
   // By the line even in a file: in order with the progress on stderr, and there when a run is cut off.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const entune::SlurmStep step;
+  if (const std::string fault = step.fault_before_mpi(); !fault.empty()) return refuse_tasks(step, fault);
   entune::MpiRuntime mpi(argc, argv);
+  if (const std::string fault = step.fault(mpi.size()); !fault.empty()) return refuse_tasks(step, fault);
   set_threads(mpi);
   const std::unique_ptr<entune::Communicator> world = mpi.world();
 
