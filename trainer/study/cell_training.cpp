@@ -21,6 +21,7 @@
 #include "trainer/loop/trainer.h"
 #include "trainer/study/resume_identity.h"
 #include "trainer/telemetry/progress.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/telemetry/step_log.h"
 #include "trainer/weights/gathered_writer.h"
 #include "trainer/weights/output_file.h"
@@ -60,6 +61,7 @@ class Validation {
   bool possible() const { return !examples_.empty(); }
 
   ValidationRecord run(std::int64_t step, RunMetrics& metrics) {
+    enter_phase(Phase::evaluation);
     const RunMetrics::Evaluating timed(metrics);
     const double loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_);
     const EvaluationResult answered = evaluate(model_, task_, examples_, mesh_, options_);
@@ -223,6 +225,7 @@ class CellTraining {
   }
 
   void save() {
+    enter_phase(Phase::checkpoint);
     const RankState state = rank_state(trainer_, mesh_, best_.kept());
     store_.save(trainer_.steps_done(), state.layout, [&](const std::filesystem::path& staged) {
       std::vector<std::string> files = write_rank_files(staged, state);

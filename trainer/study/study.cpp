@@ -15,6 +15,7 @@
 #include "data/scoring/document_score.h"
 #include "trainer/loop/early_end.h"
 #include "trainer/loop/stop_signal.h"
+#include "trainer/loop/watchdog.h"
 #include "trainer/report/cell_comparison.h"
 #include "trainer/report/comparison_table.h"
 #include "trainer/report/html_report.h"
@@ -27,6 +28,7 @@
 #include "trainer/study/run_folder.h"
 #include "trainer/study/run_metrics.h"
 #include "trainer/study/trained_cell.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/model_files.h"
 
@@ -153,6 +155,12 @@ RunFolder::Earlier earlier_files(const StudyOptions& options, const Recipe& reci
   return options.overwrite ? RunFolder::Earlier::removed : RunFolder::Earlier::refused;
 }
 
+WatchdogOptions watchdog_options(const Recipe& recipe) {
+  return {.collective_limit = std::chrono::seconds(recipe.watchdog.collective_seconds),
+          .work_limit = std::chrono::seconds(recipe.watchdog.step_seconds),
+          .folder = recipe.output};
+}
+
 // A signal that came too late for a cell's training takes effect before the next cell.
 void leave_if_asked(Communicator& world, const RunFolder& folder) {
   if (over_ranks(world, stop_requested() ? 1.0 : 0.0, ReduceOp::max) == 0.0) return;
@@ -214,11 +222,13 @@ PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::strin
   return study;
 }
 
-void run_study(const StudyOptions& options, Communicator& world) {
+void run_study(const StudyOptions& options, Communicator& all_ranks) {
   watch_stop_signal();
   const auto begin = RunMetrics::Clock::now();
-  const bool first_rank = world.rank() == 0;
+  const bool first_rank = all_ranks.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
+  Watchdog watchdog(watchdog_options(base.recipe), all_ranks);
+  Communicator& world = watchdog.world();
   const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
   const std::vector<std::size_t> chosen = chosen_cells(options, cells);
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
@@ -251,11 +261,12 @@ void run_study(const StudyOptions& options, Communicator& world) {
                  is_left[i] == '1' ? "" : ": finished before");
     }
     if (is_left[i] == '0') continue;
-    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives());
+    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives(), watchdog.watch());
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
     if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);
   }
+  enter_phase(Phase::report);
   if (!first_rank) return world.barrier();  // its metrics are there until the run has ended
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
 
