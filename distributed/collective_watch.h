@@ -14,8 +14,8 @@ enum class WatchedGroup : std::uint8_t { world, data, tensor };
 constexpr std::size_t kNumWatchedGroups = 3;
 const char* name_of(WatchedGroup group);
 
-enum class WatchedCall : std::uint8_t { all_reduce, all_gather, reduce_scatter, broadcast, barrier, split };
-constexpr std::size_t kNumWatchedCalls = 6;
+enum class WatchedCall : std::uint8_t { all_reduce, all_gather, reduce_scatter, broadcast, barrier, split, finalize };
+constexpr std::size_t kNumWatchedCalls = 7;
 const char* name_of(WatchedCall call);
 
 /// Is told where this rank stands in its collectives, so that a thread beside it can tell when one does not end. The

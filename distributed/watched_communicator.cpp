@@ -7,8 +7,8 @@ namespace entune {
 namespace {
 
 constexpr std::array<const char*, kNumWatchedGroups> kGroups = {"world", "data axis", "tensor axis"};
-constexpr std::array<const char*, kNumWatchedCalls> kCalls = {"all_reduce", "all_gather", "reduce_scatter",
-                                                              "broadcast",  "barrier",    "split"};
+constexpr std::array<const char*, kNumWatchedCalls> kCalls = {
+    "all_reduce", "all_gather", "reduce_scatter", "broadcast", "barrier", "split", "MPI_Finalize"};
 
 class WatchedCommunicator : public Communicator {
  public:

@@ -49,12 +49,13 @@ int main(int argc, char** argv) {
   umask(077);  // runs hold personal data
   // By the line even in a file: in order with the progress on stderr, and there when a run is cut off.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  std::unique_ptr<entune::Watchdog> watchdog;  // outlives MPI
   entune::MpiRuntime mpi(argc, argv);
   set_threads(mpi);
   const std::unique_ptr<entune::Communicator> world = mpi.world();
 
   CLI::App app("Entune: fine-tunes Llama-family models to find named entities by writing them out.", "trainer");
-  entune::CommandContext context{*world, {}};
+  entune::CommandContext context{*world, watchdog, {}};
   entune::add_train(app, context);
   entune::add_validate(app, context);
   entune::add_show_config(app, context);
@@ -79,13 +80,17 @@ int main(int argc, char** argv) {
 
   try {
     context.run();
+    if (watchdog) watchdog->watch_end();
     return 0;
   } catch (const entune::EarlyEnd& error) {
     if (mpi.rank() == 0) fmt::print(stderr, "{}\n", error.what());
+    if (watchdog) watchdog->watch_end();
     return error.code();
   } catch (const entune::InputError& error) {
+    watchdog.reset();
     return refuse(mpi, error.what());
   } catch (const std::exception& error) {
+    watchdog.reset();
     return fail(mpi, error.what());
   }
 }

@@ -88,12 +88,16 @@ std::string place_of(const RankRecord& record) {
 Diagnosis diagnose(const std::vector<RankSight>& ranks, int self, std::optional<WatchedGroup> waits_in,
                    double silence_seconds) {
   Diagnosis diagnosis{.kind = Diagnosis::Kind::stuck, .ranks = {}, .text = {}};
-  for (int rank = 0; rank < static_cast<int>(ranks.size()); ++rank) {
-    if (rank == self || ranks[rank].silent_seconds < silence_seconds) continue;
-    diagnosis.ranks.push_back(rank);
-    diagnosis.text += (diagnosis.text.empty() ? "" : "; ") + describe_silent(rank, ranks[rank]);
+  // A rank that has left no record may have ended in peace: one that has left one, and is silent, comes before it.
+  for (const bool has_record : {true, false}) {
+    for (int rank = 0; rank < static_cast<int>(ranks.size()); ++rank) {
+      const RankSight& sight = ranks[rank];
+      if (rank == self || sight.silent_seconds < silence_seconds || sight.record.has_value() != has_record) continue;
+      diagnosis.ranks.push_back(rank);
+      diagnosis.text += (diagnosis.text.empty() ? "" : "; ") + describe_silent(rank, sight);
+    }
+    if (!diagnosis.ranks.empty()) return diagnosis;
   }
-  if (!diagnosis.ranks.empty()) return diagnosis;
 
   int rank = self;
   std::optional<WatchedGroup> group = waits_in;

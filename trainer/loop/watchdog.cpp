@@ -107,7 +107,11 @@ double Watchdog::RunningTime::passed() {
 }
 
 Watchdog::Watchdog(Communicator& world, WatchdogOptions options)
-    : options_(std::move(options)), world_(world), watched_thread_(::pthread_self()) {
+    : options_(std::move(options)),
+      world_(world),
+      rank_(world.rank()),
+      size_(world.size()),
+      watched_thread_(::pthread_self()) {
   if (!is_on()) return;
   std::chrono::milliseconds shortest = std::max(options_.collective_limit, options_.work_limit);
   for (const auto limit : {options_.collective_limit, options_.work_limit})
@@ -125,23 +129,23 @@ Watchdog::Watchdog(Communicator& world, WatchdogOptions options)
 }
 
 Watchdog::Watchdog(WatchdogOptions options, Communicator& world) : Watchdog(world, std::move(options)) {
-  if (!is_on() || world.size() == 1) return;
+  if (!is_on() || size_ == 1) return;
   watched_world_ = make_watched_communicator(world, WatchedGroup::world, *this);
   const double num_without = over_ranks(*watched_world_, record_failure_.empty() ? 0.0 : 1.0, ReduceOp::sum);
   if (num_without > 0.0) {
     sees_others_ = false;
-    if (world.rank() == 0) {
+    if (rank_ == 0) {
       print(fmt::format("warning: watchdog: {} ranks could not write their records in {} ({}); a rank that is stuck ends "
                         "the run later, and is not named\n",
                         num_without, record_path(0).parent_path().string(),
                         record_failure_.empty() ? "others than rank 0" : record_failure_));
     }
   }
-  if (watched_world_->split_by_machine()->size() < world.size())
+  if (watched_world_->split_by_machine()->size() < size_)
     silence_seconds_ = std::max<double>(silence_seconds_, kDelayBetweenMachines);
-  if (world.rank() > 0) return;
+  if (rank_ > 0) return;
   std::error_code ignored;  // of an earlier run on more ranks
-  for (int rank = world.size(); fs::remove(record_path(rank), ignored); ++rank) {
+  for (int rank = size_; fs::remove(record_path(rank), ignored); ++rank) {
   }
 }
 
@@ -156,17 +160,19 @@ Watchdog::~Watchdog() {
   time_.join();
   records_.join();
   record_.reset();
-  std::error_code ignored;  // others' records may still be there
-  if (world_.size() > 1) fs::remove(record_path(0).parent_path(), ignored);
+  std::error_code ignored;  // others' records may still be there; another job may be about to write its own
+  if (size_ > 1 && options_.job.empty()) fs::remove(record_path(0).parent_path(), ignored);
   if (made_folder_) fs::remove(options_.folder, ignored);
 }
 
-fs::path Watchdog::record_path(int rank) const { return options_.folder / "watchdog" / fmt::format("rank-{}", rank); }
+fs::path Watchdog::record_path(int rank) const {
+  return options_.folder / "watchdog" / fmt::format("{}rank-{}", options_.job, rank);
+}
 
 void Watchdog::open_record() {
   try {
-    if (world_.size() > 1) {
-      const fs::path file = record_path(world_.rank());
+    if (size_ > 1) {
+      const fs::path file = record_path(rank_);
       made_folder_ = fs::create_directories(options_.folder);
       if (made_folder_) fs::permissions(options_.folder, fs::perms::owner_all);
       fs::create_directories(file.parent_path());
@@ -180,6 +186,12 @@ void Watchdog::open_record() {
   RankRecord& record = **record_;
   record.process = ::getpid();
   ::gethostname(record.machine.data(), record.machine.size() - 1);
+}
+
+void Watchdog::watch_end() {
+  if (!is_on()) return;
+  enter_phase(Phase::finish);
+  begin(WatchedGroup::world, WatchedCall::finalize, 0);
 }
 
 void Watchdog::begin_mesh(int tensor_size) {
@@ -247,7 +259,7 @@ void Watchdog::keep_time() {
     if (limit == 0.0 || still_seconds_ < limit || now - round_at < kReportSeconds) continue;
     print(fmt::format("watchdog: rank {} has not gone on for {:.0f} s and cannot tell why: {} does not answer; the run "
                       "ends with exit code {}\n",
-                      world_.rank(), still_seconds_.load(), options_.folder.string(), kExitCode));
+                      rank_, still_seconds_.load(), options_.folder.string(), kExitCode));
     ::_exit(kExitCode);
   }
 }
@@ -273,10 +285,10 @@ void Watchdog::keep_records() {
 }
 
 std::vector<RankSight> Watchdog::look_around(double now) {
-  std::vector<RankSight> sights(static_cast<std::size_t>(world_.size()));
+  std::vector<RankSight> sights(static_cast<std::size_t>(size_));
   if (seen_.empty()) seen_.resize(sights.size(), {.heartbeat_at = now, .beat_at = now});
   for (std::size_t rank = 0; rank < sights.size(); ++rank) {
-    const bool is_self = static_cast<int>(rank) == world_.rank();
+    const bool is_self = static_cast<int>(rank) == rank_;
     RankSight& sight = sights[rank];
     // This rank's own does not change any more, or what is said of it does not matter.
     if (is_self) {
@@ -304,7 +316,7 @@ std::optional<Diagnosis> Watchdog::find_stuck(const std::vector<RankSight>& sigh
                      .text = "the ranks cannot see each other's records: who is stuck is not known"};
   }
   const auto is_still = [&](int rank) { return sights[static_cast<std::size_t>(rank)].still_seconds >= silence_seconds_; };
-  Diagnosis found = diagnose(sights, world_.rank(), group, silence_seconds_);
+  Diagnosis found = diagnose(sights, rank_, group, silence_seconds_);
   switch (found.kind) {
     case Diagnosis::Kind::stuck:
       return found;
@@ -315,28 +327,28 @@ std::optional<Diagnosis> Watchdog::find_stuck(const std::vector<RankSight>& sigh
       break;
   }
   const int rank = found.ranks.front();
-  if (rank != world_.rank() && (options_.work_limit.count() > 0 || !is_still(rank))) return std::nullopt;
+  if (rank != rank_ && (options_.work_limit.count() > 0 || !is_still(rank))) return std::nullopt;
   return found;
 }
 
 bool Watchdog::speaks() {
   set((*record_)->report, RankRecord::found);
   std::this_thread::sleep_for(kMeeting);  // ranks that wait for the same find it at about the same time
-  for (int rank = 0; rank < world_.size() && sees_others_; ++rank) {
-    if (rank == world_.rank()) continue;
+  for (int rank = 0; rank < size_ && sees_others_; ++rank) {
+    if (rank == rank_) continue;
     const std::optional<RankRecord> other = read_record(record_path(rank));
     if (!other) continue;
-    if (other->report == RankRecord::said || (other->report == RankRecord::found && rank < world_.rank())) return false;
+    if (other->report == RankRecord::said || (other->report == RankRecord::found && rank < rank_)) return false;
   }
   set((*record_)->report, RankRecord::said);
   return true;
 }
 
 void Watchdog::report(const Diagnosis& diagnosis, const std::vector<RankSight>& sights) {
-  const RankSight& own = sights[static_cast<std::size_t>(world_.rank())];
+  const RankSight& own = sights[static_cast<std::size_t>(rank_)];
   std::string verdict = diagnosis.text;
-  if (diagnosis.ranks != std::vector<int>{world_.rank()})
-    verdict += fmt::format("; rank {} has waited {:.0f} s in {}", world_.rank(), own.still_seconds, place_of(*own.record));
+  if (diagnosis.ranks != std::vector<int>{rank_})
+    verdict += fmt::format("; rank {} has waited {:.0f} s in {}", rank_, own.still_seconds, place_of(*own.record));
   const bool is_speaker = speaks();
   const std::string more = write_report(verdict, sights);
   if (!is_speaker) std::this_thread::sleep_for(kListening);
@@ -345,14 +357,14 @@ void Watchdog::report(const Diagnosis& diagnosis, const std::vector<RankSight>& 
 }
 
 std::string Watchdog::write_report(const std::string& verdict, const std::vector<RankSight>& sights) const {
-  const fs::path path = options_.folder / fmt::format("hang-rank-{}.txt", world_.rank());
+  const fs::path path = options_.folder / fmt::format("hang-{}rank-{}.txt", options_.job, rank_);
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) return "";
   std::string text = fmt::format("{:%Y-%m-%d %H:%M:%S} UTC, rank {} of {}\n{}\n\n", fmt::gmtime(std::time(nullptr)),
-                                 world_.rank(), world_.size(), verdict);
+                                 rank_, size_, verdict);
   for (std::size_t rank = 0; rank < sights.size(); ++rank) text += describe(static_cast<int>(rank), sights[rank]);
-  const RankRecord& own = *sights[static_cast<std::size_t>(world_.rank())].record;
-  text += fmt::format("\nlast collectives of rank {}:\n{}\nwhere its main thread is:\n", world_.rank(), last_calls(own));
+  const RankRecord& own = *sights[static_cast<std::size_t>(rank_)].record;
+  text += fmt::format("\nlast collectives of rank {}:\n{}\nwhere its main thread is:\n", rank_, last_calls(own));
   if (::write(file, text.data(), text.size()) < 0) return "";
   write_stack_of(watched_thread_, file);
   return "; more in " + path.string();

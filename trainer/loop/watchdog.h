@@ -25,13 +25,14 @@ struct WatchdogOptions {
   /// What any other work may take without a beat (pulse.h). 0: no limit, of either.
   std::chrono::milliseconds work_limit{0};
   std::filesystem::path folder;  ///< of the run; all ranks see it
+  std::string job = {};          ///< tells jobs apart that share the folder: a part of its files' names
 };
 
 /// Ends the job (exit code 86; mpirun then ends the other ranks, stopped ones too) when this rank or one that it waits
-/// for is stuck. One rank says on standard error who is, and writes hang-rank-<n>.txt into the folder: where every rank
+/// for is stuck. One rank says on standard error who is, and writes hang-<job>rank-<n>.txt into the folder: where every rank
 /// is, this one's last collectives and its call stack.
 ///
-/// Each rank keeps a record (rank_record.h) in <folder>/watchdog/rank-<n> while it runs, by which the ranks see each
+/// Each rank keeps a record (rank_record.h) in <folder>/watchdog/<job>rank-<n> while it runs, by which the ranks see each
 /// other. Where the records cannot be written a rank cannot tell whether others are at work: collectives get both limits
 /// together, and nobody is named.
 ///
@@ -43,7 +44,7 @@ class Watchdog : public CollectiveWatch {
 
   /// Begins to watch the calling thread, whose phase is now `start`. Collective. Without limits it does nothing at all.
   Watchdog(WatchdogOptions options, Communicator& world);
-  /// Not collective.
+  /// Not collective. Of the thread that is watched.
   ~Watchdog() override;
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -52,6 +53,8 @@ class Watchdog : public CollectiveWatch {
   Communicator& world() { return watched_world_ ? *watched_world_ : world_; }
   /// For a DeviceMesh; null without limits.
   CollectiveWatch* watch() { return is_on() ? this : nullptr; }
+  /// From now on the ranks part: what is left is MPI_Finalize, which waits for all of them. world() may be gone.
+  void watch_end();
 
   void begin_mesh(int tensor_size) override;
   void begin(WatchedGroup group, WatchedCall call, std::size_t bytes) override;
@@ -99,6 +102,7 @@ class Watchdog : public CollectiveWatch {
 
   WatchdogOptions options_;
   Communicator& world_;
+  const int rank_, size_;
   std::unique_ptr<Communicator> watched_world_;
   std::chrono::milliseconds tick_{0}, sample_gap_{0};
   std::atomic<double> silence_seconds_ = 0.0;  // after which a rank counts as stopped

@@ -15,7 +15,6 @@
 #include "data/scoring/document_score.h"
 #include "trainer/loop/early_end.h"
 #include "trainer/loop/stop_signal.h"
-#include "trainer/loop/watchdog.h"
 #include "trainer/report/cell_comparison.h"
 #include "trainer/report/comparison_table.h"
 #include "trainer/report/html_report.h"
@@ -155,10 +154,12 @@ RunFolder::Earlier earlier_files(const StudyOptions& options, const Recipe& reci
   return options.overwrite ? RunFolder::Earlier::removed : RunFolder::Earlier::refused;
 }
 
-WatchdogOptions watchdog_options(const Recipe& recipe) {
+WatchdogOptions watchdog_options(const Recipe& recipe, const StudyOptions& options) {
+  const RunFolder folder(recipe.output);
   return {.collective_limit = std::chrono::seconds(recipe.watchdog.collective_seconds),
           .work_limit = std::chrono::seconds(recipe.watchdog.step_seconds),
-          .folder = recipe.output};
+          .folder = folder.root(),
+          .job = options.only_cell ? folder.cell("cell-" + *options.only_cell + "-").filename().string() : ""};
 }
 
 // A signal that came too late for a cell's training takes effect before the next cell.
@@ -227,8 +228,10 @@ void run_study(const StudyOptions& options, Communicator& all_ranks) {
   const auto begin = RunMetrics::Clock::now();
   const bool first_rank = all_ranks.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
-  Watchdog watchdog(watchdog_options(base.recipe), all_ranks);
-  Communicator& world = watchdog.world();
+  std::unique_ptr<Watchdog> of_this_run;
+  std::unique_ptr<Watchdog>& watchdog = options.watchdog != nullptr ? *options.watchdog : of_this_run;
+  watchdog = std::make_unique<Watchdog>(watchdog_options(base.recipe, options), all_ranks);
+  Communicator& world = watchdog->world();
   const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
   const std::vector<std::size_t> chosen = chosen_cells(options, cells);
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
@@ -261,7 +264,7 @@ void run_study(const StudyOptions& options, Communicator& all_ranks) {
                  is_left[i] == '1' ? "" : ": finished before");
     }
     if (is_left[i] == '0') continue;
-    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives(), watchdog.watch());
+    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives(), watchdog->watch());
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
     if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);

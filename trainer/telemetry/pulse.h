@@ -6,7 +6,8 @@
 
 namespace entune {
 
-/// What a process is at, for a watchdog and for people. data to optimizer are a step's; report: scores, tables, files.
+/// What a process is at, for a watchdog and for people. data to optimizer are a step's; report: scores, tables, files;
+/// finish: the ranks part.
 enum class Phase : std::uint64_t {
   start,
   load,
@@ -19,10 +20,11 @@ enum class Phase : std::uint64_t {
   evaluation,
   export_weights,
   report,
+  finish,
 };
-constexpr std::array<const char*, 11> kPhaseNames = {"start",         "load",      "data",       "forward",
+constexpr std::array<const char*, 12> kPhaseNames = {"start",         "load",      "data",       "forward",
                                                      "backward",      "communication", "optimizer", "checkpoint",
-                                                     "evaluation",    "export",    "report"};
+                                                     "evaluation",    "export",    "report",     "finish"};
 inline const char* name_of(Phase phase) { return kPhaseNames[static_cast<std::size_t>(phase)]; }
 
 /// Signs of life of the thread that does the work. Plain numbers, written by that thread alone and read by others, also
