@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <thread>
 
 #include "data/input_error.h"
 #include "distributed/mpi_runtime.h"
+#include "distributed/slurm_step.h"
 #include "trainer/commands/commands.h"
 #include "trainer/loop/early_end.h"
 
@@ -37,6 +39,12 @@ int refuse(const entune::MpiRuntime& mpi, const char* message) {
   return kBadInput;
 }
 
+// Nobody else of these processes knows of the others.
+int refuse_tasks(const entune::SlurmStep& step, const std::string& fault) {
+  if (step.is_first_task()) fmt::print(stderr, "error: {}\n", fault);
+  return kBadInput;
+}
+
 int fail(const entune::MpiRuntime& mpi, const char* message) {
   fmt::print(stderr, "rank {} of {}: failed: {}\n", mpi.rank(), mpi.size(), message);
   if (mpi.size() > 1) mpi.abort(kFailure);
@@ -49,12 +57,16 @@ int main(int argc, char** argv) {
   umask(077);  // runs hold personal data
   // By the line even in a file: in order with the progress on stderr, and there when a run is cut off.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const entune::SlurmStep step;
+  if (const std::string fault = step.fault_before_mpi(); !fault.empty()) return refuse_tasks(step, fault);
+  std::unique_ptr<entune::Watchdog> watchdog;  // outlives MPI
   entune::MpiRuntime mpi(argc, argv);
+  if (const std::string fault = step.fault(mpi.size()); !fault.empty()) return refuse_tasks(step, fault);
   set_threads(mpi);
   const std::unique_ptr<entune::Communicator> world = mpi.world();
 
   CLI::App app("Entune: fine-tunes Llama-family models to find named entities by writing them out.", "trainer");
-  entune::CommandContext context{*world, {}};
+  entune::CommandContext context{*world, watchdog, {}};
   entune::add_train(app, context);
   entune::add_validate(app, context);
   entune::add_show_config(app, context);
@@ -81,13 +93,17 @@ int main(int argc, char** argv) {
 
   try {
     context.run();
+    if (watchdog) watchdog->watch_end();
     return 0;
   } catch (const entune::EarlyEnd& error) {
     if (mpi.rank() == 0) fmt::print(stderr, "{}\n", error.what());
+    if (watchdog) watchdog->watch_end();
     return error.code();
   } catch (const entune::InputError& error) {
+    watchdog.reset();
     return refuse(mpi, error.what());
   } catch (const std::exception& error) {
+    watchdog.reset();
     return fail(mpi, error.what());
   }
 }

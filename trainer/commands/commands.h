@@ -2,14 +2,17 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 
 #include "distributed/communicator.h"
+#include "trainer/loop/watchdog.h"
 
 namespace entune {
 
 /// What a command gets, and what it leaves for main() to run once the command line is understood.
 struct CommandContext {
   Communicator& world;
+  std::unique_ptr<Watchdog>& watchdog;  ///< for a command that has one; it watches until MPI has ended
   std::function<void()> run;
 };
 

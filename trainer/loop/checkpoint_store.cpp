@@ -10,6 +10,7 @@
 
 #include "data/input_error.h"
 #include "trainer/loop/early_end.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/weights/file_hash.h"
 #include "trainer/weights/gathered_writer.h"
 #include "trainer/weights/output_file.h"
@@ -25,8 +26,10 @@ std::string report_of(const fs::path& staged,
                       const std::function<std::vector<std::string>(const fs::path& staged)>& write) {
   try {
     json files = json::array();
-    for (const std::string& name : write(staged))
+    for (const std::string& name : write(staged)) {
       files.push_back({name, fs::file_size(staged / name), file_hash(staged / name)});
+      beat();
+    }
     return files.dump();
   } catch (const std::exception& error) {
     return json(error.what()).dump(-1, ' ', false, json::error_handler_t::replace);

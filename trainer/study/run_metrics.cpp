@@ -21,6 +21,7 @@
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_setup.h"
 #include "trainer/telemetry/process_memory.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/telemetry/scrape_targets.h"
 #include "trainer/weights/file_hash.h"
 
@@ -247,6 +248,7 @@ RunMetrics::InPhase::InPhase(RunMetrics& metrics, Apart phase)
       state_before_(metrics.state_),
       begin_(Clock::now()) {
   metrics_.settle();
+  enter_phase(phase == Apart::evaluation ? Phase::evaluation : Phase::checkpoint);
   metrics_.enter(phase == Apart::evaluation ? "evaluate" : "checkpoint");
   metrics_.collectives_.times_gpu = false;  // decoding on several GPUs makes thousands of calls
 }

@@ -54,7 +54,7 @@ class RunMetrics {
 
   /// Phases outside training steps.
   enum class Apart { evaluation, checkpoint };
-  /// Its lifetime is time of such a phase.
+  /// Its lifetime is time of such a phase, which the watchdog is told of too.
   class InPhase {
    public:
     InPhase(RunMetrics& metrics, Apart phase);

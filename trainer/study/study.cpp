@@ -28,6 +28,7 @@
 #include "trainer/study/run_folder.h"
 #include "trainer/study/run_metrics.h"
 #include "trainer/study/trained_cell.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/model_files.h"
 
@@ -154,6 +155,14 @@ RunFolder::Earlier earlier_files(const StudyOptions& options, const Recipe& reci
   return options.overwrite ? RunFolder::Earlier::removed : RunFolder::Earlier::refused;
 }
 
+WatchdogOptions watchdog_options(const Recipe& recipe, const StudyOptions& options) {
+  const RunFolder folder(recipe.output);
+  return {.collective_limit = std::chrono::seconds(recipe.watchdog.collective_seconds),
+          .work_limit = std::chrono::seconds(recipe.watchdog.step_seconds),
+          .folder = folder.root(),
+          .job = options.only_cell ? folder.cell("cell-" + *options.only_cell + "-").filename().string() : ""};
+}
+
 // A signal that came too late for a cell's training takes effect before the next cell.
 void leave_if_asked(Communicator& world, const RunFolder& folder, RunMetrics& metrics) {
   if (over_ranks(world, stop_requested() ? 1.0 : 0.0, ReduceOp::max) == 0.0) return;
@@ -217,11 +226,15 @@ PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::strin
   return study;
 }
 
-void run_study(const StudyOptions& options, Communicator& world) {
+void run_study(const StudyOptions& options, Communicator& all_ranks) {
   watch_stop_signal();
   const auto begin = RunMetrics::Clock::now();
-  const bool first_rank = world.rank() == 0;
+  const bool first_rank = all_ranks.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
+  std::unique_ptr<Watchdog> of_this_run;
+  std::unique_ptr<Watchdog>& watchdog = options.watchdog != nullptr ? *options.watchdog : of_this_run;
+  watchdog = std::make_unique<Watchdog>(watchdog_options(base.recipe, options), all_ranks);
+  Communicator& world = watchdog->world();
   const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
   const std::vector<std::size_t> chosen = chosen_cells(options, cells);
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
@@ -254,12 +267,14 @@ void run_study(const StudyOptions& options, Communicator& world) {
                  is_left[i] == '1' ? "" : ": finished before");
     }
     if (is_left[i] == '0') continue;
-    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives());
+    const std::unique_ptr<DeviceMesh> mesh =
+        make_mesh(cells[i].loaded.recipe, world, metrics.collectives(), watchdog->watch());
     require_fit(cells[i], setups[i], data[i].train, mesh->device(), world);
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
     if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder, metrics);
   }
+  enter_phase(Phase::report);
   if (!first_rank) {
     world.barrier();  // its metrics are there until the run has ended
     return metrics.record_success();
