@@ -6,7 +6,7 @@ root=$1 build=$2
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 cd "$root"
-plan=("$build/bin/trainer" plan --recipe recipes/llama2-13b-xml.yaml model.init=random model.preset=llama2-13b)
+plan=("$build/bin/trainer" plan --recipe recipes/llama2-13b-xml.yaml model.init=random model.preset=llama2-13b parallel.tensor=1)
 "${plan[@]}" --gpu h100 --gpus 1,8 --lengths 600,100,40 --json "$out/lora.json" >"$out/lora"
 grep -q '^8 h100s' "$out/lora" || { cat "$out/lora"; exit 1; }
 grep -q '^step: ' "$out/lora" || { cat "$out/lora"; exit 1; }
