@@ -12,6 +12,7 @@
 #include "distributed/mpi_runtime.h"
 #include "trainer/commands/commands.h"
 #include "trainer/loop/early_end.h"
+#include "trainer/loop/watchdog.h"
 
 namespace {
 
