@@ -21,7 +21,7 @@ for argument in "$@"; do
   esac
 done
 
-export STEPS=8
+export STEPS=9
 # shellcheck source=scripts/setup.sh
 source "$(dirname "$0")/setup.sh"
 
@@ -34,28 +34,54 @@ find_mistral_v3() {
   export ENTUNE_MISTRAL_V3=$PWD/.deps/mistral_v3
 }
 
-# Prometheus and promtool, unpacked and not installed: Debian's package starts a server on the machine.
+# unpack_packages NAME PACKAGE...: Debian packages into .deps/NAME, unpacked and not installed: their servers are not to start on the machine.
+# Returns 1 if they cannot be fetched.
+unpack_packages() {
+  local name=$1
+  shift
+  local part=$PWD/.deps/$name.part
+  rm -rf "$part"
+  mkdir -p "$part"
+  if ! (cd "$part" && run_logged "$part/log" apt-get download "$@"); then
+    note "could not be fetched; what needs it is skipped"
+    return 1
+  fi
+  local package
+  for package in "$part"/*.deb; do
+    dpkg-deb -x "$package" "$part" || fail "$package: cannot be unpacked"
+  done
+  rm -rf "$part"/*.deb ".deps/$name"
+  mv -T "$part" ".deps/$name"
+}
+
+# Prometheus with promtool
 fetch_prometheus() {
   step "Prometheus, to scrape a run with"
   if command -v prometheus promtool >/dev/null || [ -x .deps/prometheus/usr/bin/promtool ]; then
     note "all there"
     return
   fi
-  local part=$PWD/.deps/prometheus.part
-  rm -rf "$part"
-  mkdir -p "$part"
-  if (cd "$part" && run_logged "$part/log" apt-get download prometheus) && dpkg-deb -x "$part"/prometheus_*.deb "$part"; then
-    rm -rf "$part"/prometheus_*.deb .deps/prometheus
-    mv -T "$part" .deps/prometheus
-  else
-    note "could not be fetched; what needs it is skipped"
+  unpack_packages prometheus prometheus || true
+}
+
+# Slurm, with what it needs beyond the packages of setup.sh
+fetch_slurm() {
+  step "Slurm, to run jobs with"
+  if { [ -x /usr/sbin/slurmctld ] && [ -x /usr/sbin/slurmd ] && [ -x /usr/bin/sbatch ]; } || [ -x .deps/slurm/usr/sbin/slurmd ]; then
+    note "all there"
+    return
   fi
+  unpack_packages slurm munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins libmunge2 libpmix2 liblua5.1-0 libdbus-1-3 libjson-c5 \
+    libreadline8 libyaml-0-2 || return 0
+  local name  # the packages' installation makes these names
+  for name in slurmctld slurmd slurmstepd; do ln -s "$name-wlm" ".deps/slurm/usr/sbin/$name"; done
 }
 
 install_packages
 install_libtorch
 install_peers
 fetch_prometheus
+fetch_slurm
 find_mistral_v3
 fetch_model || note "could not be fetched: tests that need it are skipped"
 build all

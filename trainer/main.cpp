@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <thread>
 
 #include "data/input_error.h"
 #include "distributed/mpi_runtime.h"
+#include "distributed/slurm_step.h"
 #include "trainer/commands/commands.h"
 #include "trainer/loop/early_end.h"
 #include "trainer/loop/watchdog.h"
@@ -38,6 +40,12 @@ int refuse(const entune::MpiRuntime& mpi, const char* message) {
   return kBadInput;
 }
 
+// Nobody else of these processes knows of the others.
+int refuse_tasks(const entune::SlurmStep& step, const std::string& fault) {
+  if (step.is_first_task()) fmt::print(stderr, "error: {}\n", fault);
+  return kBadInput;
+}
+
 int fail(const entune::MpiRuntime& mpi, const char* message) {
   fmt::print(stderr, "rank {} of {}: failed: {}\n", mpi.rank(), mpi.size(), message);
   if (mpi.size() > 1) mpi.abort(kFailure);
@@ -50,8 +58,11 @@ int main(int argc, char** argv) {
   umask(077);  // runs hold personal data
   // By the line even in a file: in order with the progress on stderr, and there when a run is cut off.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  const entune::SlurmStep step;
+  if (const std::string fault = step.fault_before_mpi(); !fault.empty()) return refuse_tasks(step, fault);
   std::unique_ptr<entune::Watchdog> watchdog;  // outlives MPI
   entune::MpiRuntime mpi(argc, argv);
+  if (const std::string fault = step.fault(mpi.size()); !fault.empty()) return refuse_tasks(step, fault);
   set_threads(mpi);
   const std::unique_ptr<entune::Communicator> world = mpi.world();
 
@@ -69,6 +80,7 @@ int main(int argc, char** argv) {
   entune::add_import(app, context);
   entune::add_report(app, context);
   entune::add_benchmark(app, context);
+  entune::add_scaling_report(app, context);
   entune::add_checkpoints(app, context);
   entune::add_metrics_catalog(app, context);
   try {

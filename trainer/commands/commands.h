@@ -30,6 +30,7 @@ void add_draft_prompt(CLI::App& app, CommandContext& context);
 void add_import(CLI::App& app, CommandContext& context);
 void add_report(CLI::App& app, CommandContext& context);
 void add_benchmark(CLI::App& app, CommandContext& context);
+void add_scaling_report(CLI::App& app, CommandContext& context);
 void add_checkpoints(CLI::App& app, CommandContext& context);
 void add_metrics_catalog(CLI::App& app, CommandContext& context);
 

@@ -5,6 +5,7 @@
 
 #include "trainer/commands/commands.h"
 #include "trainer/commands/recipe_arguments.h"
+#include "trainer/recipe/load_recipe.h"
 #include "trainer/recipe/recipe.h"
 
 namespace entune {
@@ -19,17 +20,28 @@ void show_config(const RecipeArguments& arguments) {
     fmt::print("{:<{}}  # {}\n", key.key + ": " + key.value, width, key.origin);
 }
 
+void list_cells(const RecipeArguments& arguments) {
+  const std::vector<StudyCell> cells = expand_study(arguments.recipe, arguments.overrides, {.check_files = false});
+  for (std::size_t i = 0; i < cells.size(); ++i) fmt::print("{}  {}\n", i, cells[i].name);
+}
+
 }  // namespace
 
 void add_show_config(CLI::App& app, CommandContext& context) {
-  const auto arguments = std::make_shared<RecipeArguments>();
+  struct Arguments : RecipeArguments {
+    bool cells = false;
+  };
+  const auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
       app.add_subcommand("show-config", "Print every key of a recipe as resolved, with where its value came from");
   arguments->add_to(*command);
   command->get_option("--recipe")->required();
+  command->add_flag("--cells", arguments->cells,
+                    "Print the cells of the study instead, a line for each: number and name");
   command->callback([&context, arguments] {
     context.run = [&context, arguments] {
-      if (context.world.rank() == 0) show_config(*arguments);
+      if (context.world.rank() != 0) return;
+      arguments->cells ? list_cells(*arguments) : show_config(*arguments);
     };
   });
 }

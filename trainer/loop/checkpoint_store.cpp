@@ -116,16 +116,18 @@ CheckpointStore::Found CheckpointStore::find(const fs::path& path) {
                              checkpoint.string()));
 }
 
-void CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
-                           const std::function<std::vector<std::string>(const fs::path& staged)>& write) {
+std::int64_t CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
+                                   const std::function<std::vector<std::string>(const fs::path& staged)>& write) {
   const std::string name = checkpoint_name(step);
   const fs::path target = directory_ / name, staged = directory_ / ("." + name + ".partial");
+  std::int64_t bytes = 0;
   try {
     on_rank_zero(world_, [&] {
       if (fs::create_directories(directory_)) sync_directory(directory_.parent_path());
       fs::create_directory(staged);
     });
     const CheckpointManifest manifest{step, layout, agree_on_files(world_, report_of(staged, write))};
+    for (const auto& [file, of_file] : manifest.files) bytes += static_cast<std::int64_t>(of_file.bytes);
     on_rank_zero(world_, [&] {
       write_manifest(staged, manifest);
       if (fs::exists(target)) remove_checkpoint(target);  // a broken one, or one that was given up
@@ -139,6 +141,7 @@ void CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
     throw std::runtime_error(fmt::format("{}: could not be saved: {}", target.string(), error.what()));
   }
   last_ = target;
+  return bytes;
 }
 
 void CheckpointStore::remove_surplus(std::int64_t step) const {

@@ -129,8 +129,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
   json generate{{"seconds", 0.0}, {"texts", 0}, {"prompt_tokens", 0}, {"generated_tokens", 0}, {"forward_passes", 0}};
   for (const std::string& split : recipe.evaluation.splits) {
     const std::vector<Example>& examples = data.side(split);
-    enter_phase(Phase::evaluation);
-    const RunMetrics::Evaluating timed(metrics);
+    const RunMetrics::InPhase timed(metrics, RunMetrics::Apart::evaluation);
     const EvaluationResult answered = evaluate(*model, *setup.task, examples, mesh,
                                                {.generation = recipe.generation.options,
                                                 .budget = budget,

@@ -164,11 +164,13 @@ WatchdogOptions watchdog_options(const Recipe& recipe, const StudyOptions& optio
 }
 
 // A signal that came too late for a cell's training takes effect before the next cell.
-void leave_if_asked(Communicator& world, const RunFolder& folder) {
+void leave_if_asked(Communicator& world, const RunFolder& folder, RunMetrics& metrics) {
   if (over_ranks(world, stop_requested() ? 1.0 : 0.0, ReduceOp::max) == 0.0) return;
-  throw EarlyEnd(EarlyEnd::saved, fmt::format("asked to stop: the cells so far are finished in {}; the same command with "
-                                              "--resume auto goes on with the next",
-                                              folder.root().string()));
+  metrics.record_stop();
+  throw EarlyEnd(EarlyEnd::saved,
+                 fmt::format("asked to stop: the cells so far are finished in {}; the same command with "
+                             "--resume auto goes on with the next",
+                             folder.root().string()));
 }
 
 // Cells are compared text by text, so what they answer must be the same. Said before any weight is loaded.
@@ -268,10 +270,13 @@ void run_study(const StudyOptions& options, Communicator& all_ranks) {
     const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives(), watchdog->watch());
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
-    if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);
+    if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder, metrics);
   }
   enter_phase(Phase::report);
-  if (!first_rank) return world.barrier();  // its metrics are there until the run has ended
+  if (!first_rank) {
+    world.barrier();  // its metrics are there until the run has ended
+    return metrics.record_success();
+  }
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
 
   std::vector<FinishedCell> finished = finished_cells(folder);
@@ -280,6 +285,7 @@ void run_study(const StudyOptions& options, Communicator& all_ranks) {
   summary["corpus"] = finished.front().result["corpus"];
   compare_and_write(std::move(summary), finished, folder.root());
   world.barrier();
+  metrics.record_success();
 }
 
 namespace {
@@ -314,9 +320,10 @@ void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, con
       continue;
     }
     if (number_at(cell.result, {"seed"}) == number_at(other.result, {"seed"})) {
-      throw InputError(fmt::format("{}: expected results that are not given twice, found those of {}: one setting and "
-                                   "seed; name one of the two folders",
-                                   cell.folder.string(), other.folder.string()));
+      throw InputError(
+          fmt::format("{}: expected results that are not given twice, found those of {}: one setting and "
+                      "seed; name one of the two folders",
+                      cell.folder.string(), other.folder.string()));
     }
     place = at_path(other.result, {"overrides", "run"});
     break;
@@ -340,9 +347,10 @@ void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
     for (const json& cell : summary["cells"]) names.push_back(cell["name"]);
     std::vector<FinishedCell> finished = finished_cells(RunFolder(run));
     if (finished.empty()) {
-      throw InputError(fmt::format("{}: expected a run with its cells, found none (a report alone?); name the run folders "
-                                   "that it was made from",
-                                   run.string()));
+      throw InputError(
+          fmt::format("{}: expected a run with its cells, found none (a report alone?); name the run folders "
+                      "that it was made from",
+                      run.string()));
     }
     order_cells(finished, names);
     summary["cells"] = json::array();
