@@ -14,6 +14,7 @@
 #include "distributed/slurm_step.h"
 #include "trainer/commands/commands.h"
 #include "trainer/loop/early_end.h"
+#include "trainer/loop/watchdog.h"
 
 namespace {
 

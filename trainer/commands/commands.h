@@ -5,9 +5,10 @@
 #include <memory>
 
 #include "distributed/communicator.h"
-#include "trainer/loop/watchdog.h"
 
 namespace entune {
+
+class Watchdog;
 
 /// What a command gets, and what it leaves for main() to run once the command line is understood.
 struct CommandContext {

@@ -106,7 +106,7 @@ double Watchdog::RunningTime::passed() {
   return seconds_;
 }
 
-Watchdog::Watchdog(Communicator& world, WatchdogOptions options)
+Watchdog::Watchdog(Alone, WatchdogOptions options, Communicator& world)
     : options_(std::move(options)),
       world_(world),
       rank_(world.rank()),
@@ -128,7 +128,8 @@ Watchdog::Watchdog(Communicator& world, WatchdogOptions options)
   records_ = std::thread([this] { keep_records(); });
 }
 
-Watchdog::Watchdog(WatchdogOptions options, Communicator& world) : Watchdog(world, std::move(options)) {
+Watchdog::Watchdog(WatchdogOptions options, Communicator& world)
+    : Watchdog(Alone(), std::move(options), world) {
   if (!is_on() || size_ == 1) return;
   watched_world_ = make_watched_communicator(world, WatchedGroup::world, *this);
   const double num_without = over_ranks(*watched_world_, record_failure_.empty() ? 0.0 : 1.0, ReduceOp::sum);
@@ -272,6 +273,7 @@ void Watchdog::keep_records() {
     set((*record_)->heartbeats, (*record_)->heartbeats + 1);
     if (still < 2.0 * seconds(sample_gap_)) {
       seen_.clear();
+      looked_after = 0.0;
       continue;
     }
     const bool is_due = seen_.empty() || now - looked_at >= seconds(sample_gap_);

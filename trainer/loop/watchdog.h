@@ -53,7 +53,8 @@ class Watchdog : public CollectiveWatch {
   Communicator& world() { return watched_world_ ? *watched_world_ : world_; }
   /// For a DeviceMesh; null without limits.
   CollectiveWatch* watch() { return is_on() ? this : nullptr; }
-  /// From now on the ranks part: what is left is MPI_Finalize, which waits for all of them. world() may be gone.
+  /// From now on the ranks part: what is left is MPI_Finalize, where they wait for each other once more. world() may be
+  /// gone. Of a rank that stops after that nobody is left to tell.
   void watch_end();
 
   void begin_mesh(int tensor_size) override;
@@ -81,7 +82,8 @@ class Watchdog : public CollectiveWatch {
   };
 
   /// All that is not collective.
-  Watchdog(Communicator& world, WatchdogOptions options);
+  struct Alone {};
+  Watchdog(Alone, WatchdogOptions options, Communicator& world);
   bool is_on() const { return options_.collective_limit.count() > 0 || options_.work_limit.count() > 0; }
   std::filesystem::path record_path(int rank) const;
   void open_record();

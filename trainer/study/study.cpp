@@ -15,6 +15,7 @@
 #include "data/scoring/document_score.h"
 #include "trainer/loop/early_end.h"
 #include "trainer/loop/stop_signal.h"
+#include "trainer/loop/watchdog.h"
 #include "trainer/report/cell_comparison.h"
 #include "trainer/report/comparison_table.h"
 #include "trainer/report/html_report.h"

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "distributed/communicator.h"
-#include "trainer/loop/watchdog.h"
 #include "trainer/recipe/load_recipe.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
 
 namespace entune {
+
+class Watchdog;
 
 struct StudyOptions {
   std::filesystem::path recipe;

@@ -186,7 +186,7 @@ def killed(recipe, number):
 def main():
     short, steady = tiny_run("short", 3, 1), tiny_run("steady", 20, 20)
     # Phases of a step come again and again; the others once, and are over in milliseconds.
-    cases = [(steady, 2, 1, "backward"), (short, 2, 0, "report", "evaluation.bootstrap=300000"), (short, 2, 1, "start"), (short, 2, 1, "finish")]
+    cases = [(steady, 2, 1, "backward"), (short, 2, 0, "report", "evaluation.bootstrap=300000"), (short, 2, 1, "start")]
     if ALL:
         cases += [(steady, 2, i % 2, phase) for i, phase in enumerate(PHASES[2:8])]
         cases += [(short, 2, 1, "load"), (short, 2, 1, "evaluation"), (short, 2, 0, "export"), (short, 2, 0, "start")]

@@ -237,6 +237,18 @@ TEST_F(WatchdogTest, WithoutRecordsNobodyIsNamed) {
               "watchdog: the ranks cannot see each other's records: .*; rank 0 has waited 1 s in start, inside barrier");
 }
 
+TEST_F(WatchdogTest, WatchesTheEndOfMpi) {
+  const auto part = [&] {
+    spawn_ranks(2, [&](Communicator& world) {
+      Watchdog watchdog(limits(300ms, 0ms), world);
+      if (world.rank() == 0) watchdog.watch_end();  // and MPI_Finalize does not return
+      std::this_thread::sleep_for(20s);
+    });
+  };
+  EXPECT_EXIT(part(), ExitedWithCode(Watchdog::kExitCode),
+              "watchdog: rank 1 .* it is in start; rank 0 has waited .* in finish, inside MPI_Finalize [0-9]+ of the world;");
+}
+
 TEST_F(WatchdogTest, WithoutLimitsDoesNothing) {
   spawn_ranks(2, [&](Communicator& world) {
     Watchdog watchdog(limits(0ms, 0ms), world);
