@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "distributed/collective_watch.h"
 #include "distributed/communicator.h"
 #include "distributed/timed_communicator.h"
 
@@ -22,17 +23,25 @@ class DeviceMesh {
   /// data * tensor must be world.size() (TORCH_CHECK; Recipe's validation refuses it earlier, with the keys to change).
   /// `device`: the CPU, or this rank's GPU (gpu_placement.h), which becomes the thread's current one.
   /// `time`, which must outlive the mesh: has the time of the axes' collectives added to it, where an axis has several
-  /// ranks.
-  DeviceMesh(Communicator& world, int data, int tensor, at::Device device = at::kCPU, CollectiveTime* time = nullptr);
+  /// ranks. `watch`, which must outlive it too: is told of them, and ends those that do not end; without one NCCL gives
+  /// up after NcclOptions::patience.
+  DeviceMesh(Communicator& world, int data, int tensor, at::Device device = at::kCPU, CollectiveTime* time = nullptr,
+             CollectiveWatch* watch = nullptr);
 
   Communicator& axis(MeshAxis axis) { return axis == MeshAxis::data ? *data_ : *tensor_; }
   Communicator& world() { return world_; }
+  /// The ranks of an axis as a group of their own, whose collectives may run beside the axis's. Collective over the
+  /// axis; the mesh must outlive it.
+  std::unique_ptr<Communicator> beside(MeshAxis axis);
   /// Where the tensors of this rank lie.
   at::Device device() const { return device_; }
 
  private:
+  std::unique_ptr<Communicator> watched(std::unique_ptr<Communicator> group, MeshAxis axis) const;
+
   Communicator& world_;
   at::Device device_;
+  CollectiveWatch* watch_;
   std::unique_ptr<Communicator> data_;
   std::unique_ptr<Communicator> tensor_;
 };

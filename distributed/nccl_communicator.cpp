@@ -52,6 +52,8 @@ class Connection {
   Connection(const ncclUniqueId& id, int rank, int size, at::Device device, const NcclOptions& options)
       : device_(device),
         patience_(options.patience),
+        overdue_(options.overdue),
+        overdue_after_(options.overdue_after),
         stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())) {
     const c10::cuda::CUDAGuard guard(device_);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
@@ -134,7 +136,7 @@ class Connection {
       const ncclResult_t answer = ncclCommGetAsyncError(comm_, &code);
       if (answer != ncclSuccess) fail(text_of(answer, "ncclCommGetAsyncError"));
       if (code != ncclInProgress) break;
-      if (Clock::now() - begin > patience_) fail(overdue(call));
+      if (Clock::now() - begin > patience_) fail(text_of_overdue(call));
       // Most calls take microseconds; those that connect to peers take seconds.
       if (polls < 1000) {
         std::this_thread::yield();
@@ -145,7 +147,7 @@ class Connection {
     if (code != ncclSuccess) fail(text_of(code, call));
   }
 
-  std::string overdue(const char* call) const {
+  std::string text_of_overdue(const char* call) const {
     return c10::str(call, " is not over after ", std::chrono::duration_cast<std::chrono::seconds>(patience_).count(),
                     " s; another rank may have failed or be elsewhere");
   }
@@ -162,10 +164,13 @@ class Connection {
           return;
         }
         forget_finished();
-        if (!queued_.empty() && Clock::now() - queued_.front().since > patience_) {
-          abort(overdue(queued_.front().call));
+        if (queued_.empty()) continue;
+        const auto waited = Clock::now() - queued_.front().since;
+        if (waited > patience_) {
+          abort(text_of_overdue(queued_.front().call));
           return;
         }
+        if (overdue_ && waited > overdue_after_) overdue_();
       } catch (const std::exception& error) {
         abort(error.what());  // the GPU itself has failed
         return;
@@ -188,6 +193,8 @@ class Connection {
 
   const at::Device device_;
   const std::chrono::milliseconds patience_;
+  const std::function<void()> overdue_;
+  const std::chrono::milliseconds overdue_after_;
   const c10::cuda::CUDAStream stream_;
   std::mutex mutex_;  ///< of everything below, and of all NCCL calls
   std::condition_variable wake_;

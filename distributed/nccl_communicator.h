@@ -3,6 +3,7 @@
 #include <c10/core/Device.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "distributed/communicator.h"
@@ -12,6 +13,10 @@ namespace entune {
 struct NcclOptions {
   /// A collective that is not over after this long is aborted, as is one of which NCCL reports that a peer is gone.
   std::chrono::milliseconds patience{std::chrono::minutes{10}};
+  /// Called while a collective is not over that was queued longer ago than this, from a thread of the group, until it
+  /// is. Empty: nobody is told.
+  std::function<void()> overdue = {};
+  std::chrono::milliseconds overdue_after{0};
   /// The same bits from run to run: rings with one protocol, and no reduction in the switch. NCCL reads this once a
   /// process, so the first group decides; an environment that names an algorithm wins.
   bool deterministic = false;

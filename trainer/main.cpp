@@ -59,13 +59,14 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const entune::SlurmStep step;
   if (const std::string fault = step.fault_before_mpi(); !fault.empty()) return refuse_tasks(step, fault);
+  std::unique_ptr<entune::Watchdog> watchdog;  // outlives MPI
   entune::MpiRuntime mpi(argc, argv);
   if (const std::string fault = step.fault(mpi.size()); !fault.empty()) return refuse_tasks(step, fault);
   set_threads(mpi);
   const std::unique_ptr<entune::Communicator> world = mpi.world();
 
   CLI::App app("Entune: fine-tunes Llama-family models to find named entities by writing them out.", "trainer");
-  entune::CommandContext context{*world, {}};
+  entune::CommandContext context{*world, watchdog, {}};
   entune::add_train(app, context);
   entune::add_validate(app, context);
   entune::add_show_config(app, context);
@@ -78,6 +79,7 @@ int main(int argc, char** argv) {
   entune::add_import(app, context);
   entune::add_report(app, context);
   entune::add_benchmark(app, context);
+  entune::add_scaling_report(app, context);
   entune::add_checkpoints(app, context);
   entune::add_metrics_catalog(app, context);
   try {
@@ -90,13 +92,17 @@ int main(int argc, char** argv) {
 
   try {
     context.run();
+    if (watchdog) watchdog->watch_end();
     return 0;
   } catch (const entune::EarlyEnd& error) {
     if (mpi.rank() == 0) fmt::print(stderr, "{}\n", error.what());
+    if (watchdog) watchdog->watch_end();
     return error.code();
   } catch (const entune::InputError& error) {
+    watchdog.reset();
     return refuse(mpi, error.what());
   } catch (const std::exception& error) {
+    watchdog.reset();
     return fail(mpi, error.what());
   }
 }

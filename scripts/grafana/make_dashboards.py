@@ -185,7 +185,7 @@ def run_dashboard():
                     ),
                     panel(
                         "Ranks by state",
-                        "How many ranks start, train, evaluate or finish.",
+                        "How many ranks start, train, save, evaluate or finish.",
                         [(f"sum by (state) (entune_state{{{RUN}}})", "{{state}}")],
                         stacked=True,
                     ),
@@ -285,6 +285,39 @@ def run_dashboard():
                         "By rank, as nccl-tests count it: to be held against the link's.",
                         [(f"run_axis_collective:entune_bus_bandwidth:bytes_per_second5m{{{RUN}}}", "{{axis}} {{collective}}, {{run}}")],
                         unit="Bps",
+                    ),
+                ],
+            ),
+            (
+                "Steps and checkpoints",
+                [
+                    panel(
+                        "Steps not applied, steps clipped",
+                        "Whose loss or gradient was not finite, and whose gradient was longer than the recipe allows.",
+                        [
+                            (rate("entune_skipped_steps_total", "run, reason"), "not applied: {{reason}}, {{run}}"),
+                            (rate("entune_clipped_steps_total", "run"), "clipped, {{run}}"),
+                        ],
+                        unit="cps",
+                    ),
+                    panel(
+                        "Work that a failure would lose",
+                        "Time since the last checkpoint.",
+                        [(f"time() - entune_last_checkpoint_timestamp_seconds{{{RUN}}}", "{{run}}")],
+                        unit="s",
+                        width=6,
+                    ),
+                    panel(
+                        "Checkpoints saved",
+                        "And those that could not be.",
+                        [(f"entune_checkpoints_total{{{RUN}}}", "{{result}}, {{run}}")],
+                        width=5,
+                    ),
+                    panel(
+                        "Restarts",
+                        "How often Slurm has begun the job anew.",
+                        [(f"entune_restarts_total{{{RUN}}}", "{{run}}")],
+                        width=5,
                     ),
                 ],
             ),

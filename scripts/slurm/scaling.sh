@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Submits a scaling study: for each number of nodes a job that times a recipe's training steps (scaling.sbatch), with its global batch and with
-# one that grows with the nodes. The results lie in runs/<recipe's name>/nodes-N/.
+# one that grows with the data ranks. The results lie in runs/<recipe's name>/; `build/bin/trainer scaling-report` on that folder compares them.
+# For other layouts submit again with parallel.tensor=N.
 #
 #   scaling.sh "NODES..." [--SBATCH-OPTION=VALUE...] RECIPE [KEY=VALUE...]
 #
-# For instance: scripts/slurm/scaling.sh "1 2 4 8" --ntasks-per-node=8 --gpus-per-node=8 --exclusive recipes/benchmark.yaml
+# For instance: scripts/slurm/scaling.sh "1 2 4 8" --ntasks-per-node=8 --gpus-per-node=8 --exclusive recipes/scaling/mistral-7b-lora.yaml
 set -euo pipefail
 
 nodes=${1:-}
@@ -24,5 +25,5 @@ read_arguments "$@"
 folder=$(resolved output)
 for count in $nodes; do
   id=$(sbatch --parsable --nodes="$count" "${slurm_options[@]}" "$(dirname "$0")/scaling.sbatch" "$folder" "$@")
-  echo "$id: $count nodes, into $folder/nodes-$count"
+  echo "$id: $count nodes, into $folder"
 done

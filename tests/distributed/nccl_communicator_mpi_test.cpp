@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -116,8 +117,11 @@ TEST_F(NcclCommunicatorTest, BucketsReducedAndGatheredBesideTheComputation) {
 
 TEST_F(NcclCommunicatorTest, APeerThatDoesNotComeEndsTheGroup) {
   if (world().size() == 1) GTEST_SKIP() << "needs two ranks";
-  const auto impatient =
-      make_nccl_communicator(world().split(0, world().rank()), *gpu(), {.patience = std::chrono::seconds{5}});
+  std::atomic<int> num_told = 0;
+  const auto impatient = make_nccl_communicator(world().split(0, world().rank()), *gpu(),
+                                                {.patience = std::chrono::seconds{5},
+                                                 .overdue = [&] { ++num_told; },
+                                                 .overdue_after = std::chrono::seconds{2}});
   at::Tensor tensor = at::ones({4}, at::TensorOptions(*gpu()));
   impatient->all_reduce(tensor, ReduceOp::sum);  // connects
   std::string message;
@@ -130,6 +134,7 @@ TEST_F(NcclCommunicatorTest, APeerThatDoesNotComeEndsTheGroup) {
       message = error.what();
     }
     EXPECT_NE(message.find("not over after 5 s"), std::string::npos) << message;
+    EXPECT_GT(num_told, 1) << "from 2 s on";
   }
   world().barrier();
 }

@@ -167,9 +167,12 @@ python3 - "$out/scaling" <<'PYTHON' || fail "expected the points of a scaling st
 import json, sys
 for nodes in 1, 2:
     for mode, batch in ("strong", 4), ("weak", 4 * nodes):
-        point = json.load(open(f"{sys.argv[1]}/nodes-{nodes}/{mode}.json"))
+        point = json.load(open(f"{sys.argv[1]}/{mode}-nodes-{nodes}.json"))
         assert point["ranks"]["world"] == nodes and point["global_batch"] == batch, point
 PYTHON
+
+"$trainer" scaling-report "$out/scaling" >"$out/report.out" || fail "expected a report on them"
+[ "$(grep -c '^[12] ' "$out/report.out")" -eq 4 ] || fail "expected four rows in the report"
 
 # The time limit: Slurm's signal comes at most a minute early, so within a minute here.
 submit time_limit --ntasks=1 --time=2 --signal=B:USR1@110 -- training.epochs=4000

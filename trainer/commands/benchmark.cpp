@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,6 +21,17 @@ struct Arguments : RecipeArguments, BenchmarkOptions {
   std::string output;
 };
 
+/// The overrides with a global batch that grows with the data ranks: the recipe's is that of one.
+std::vector<std::string> weak_overrides(const Arguments& arguments, std::int64_t world_size) {
+  std::vector<std::string> overrides = arguments.overrides;
+  const std::vector<StudyCell> cells = expand_study(arguments.recipe, overrides);
+  const Recipe& recipe = cells[find_cell(cells, arguments.cell)].loaded.recipe;
+  const std::int64_t data = std::max<std::int64_t>(1, world_size / recipe.parallel.tensor);
+  std::erase_if(overrides, [](const std::string& entry) { return entry.starts_with("training.global_batch="); });
+  overrides.push_back(fmt::format("training.global_batch={}", recipe.training.global_batch * data));
+  return overrides;
+}
+
 void run_benchmark(Arguments& arguments, Communicator& world) {
   const bool first_rank = world.rank() == 0;
   std::ofstream file;
@@ -27,7 +39,8 @@ void run_benchmark(Arguments& arguments, Communicator& world) {
     file.open(arguments.output);
     if (!file) throw InputError(fmt::format("{}: cannot be written; give another file to --output", arguments.output));
   }
-  std::vector<StudyCell> expanded = expand_study(arguments.recipe, arguments.overrides);
+  std::vector<StudyCell> expanded =
+      expand_study(arguments.recipe, arguments.weak ? weak_overrides(arguments, world.size()) : arguments.overrides);
   const std::size_t chosen = find_cell(expanded, arguments.cell);
   const auto [cells, setups, data] = set_up_study(std::move(expanded), world.size());
   if (first_rank) arguments.say = [](const std::string& line) { fmt::print("{}\n", line); };
@@ -55,6 +68,8 @@ void add_benchmark(CLI::App& app, CommandContext& context) {
   command->add_option("--steps", arguments->steps, "Steps that are timed")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command->add_flag("--weak", arguments->weak,
+                    "Weak scaling: training.global_batch is that of one data rank; all have as many");
   command->add_option("--output,-o", arguments->output, "File for the JSON line too")->type_name("FILE");
   command
       ->add_option("--dump", arguments->dump,

@@ -2,14 +2,17 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 
 #include "distributed/communicator.h"
+#include "trainer/loop/watchdog.h"
 
 namespace entune {
 
 /// What a command gets, and what it leaves for main() to run once the command line is understood.
 struct CommandContext {
   Communicator& world;
+  std::unique_ptr<Watchdog>& watchdog;  ///< for a command that has one; it watches until MPI has ended
   std::function<void()> run;
 };
 
@@ -26,6 +29,7 @@ void add_draft_prompt(CLI::App& app, CommandContext& context);
 void add_import(CLI::App& app, CommandContext& context);
 void add_report(CLI::App& app, CommandContext& context);
 void add_benchmark(CLI::App& app, CommandContext& context);
+void add_scaling_report(CLI::App& app, CommandContext& context);
 void add_checkpoints(CLI::App& app, CommandContext& context);
 void add_metrics_catalog(CLI::App& app, CommandContext& context);
 

@@ -54,7 +54,8 @@ void add_train(CLI::App& app, CommandContext& context) {
       const StudyOptions options{.recipe = arguments->recipe,
                                  .overrides = arguments->overrides,
                                  .overwrite = arguments->overwrite,
-                                 .only_cell = arguments->cell};
+                                 .only_cell = arguments->cell,
+                                 .watchdog = &context.watchdog};
       run_study(options, context.world);
     };
   });

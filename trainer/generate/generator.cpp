@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "trainer/telemetry/pulse.h"
+
 namespace entune {
 namespace {
 
@@ -90,6 +92,7 @@ void Generator::run_batch(const std::vector<GenerationRequest>& requests, const 
       next = std::move(kept_next);
     }
     logits = model_.decode(at::tensor(next, at::kLong), cache);
+    beat();
     ++stats_.forward_passes;
   }
 }

@@ -10,6 +10,7 @@
 
 #include "data/input_error.h"
 #include "trainer/loop/early_end.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/weights/file_hash.h"
 #include "trainer/weights/gathered_writer.h"
 #include "trainer/weights/output_file.h"
@@ -25,8 +26,10 @@ std::string report_of(const fs::path& staged,
                       const std::function<std::vector<std::string>(const fs::path& staged)>& write) {
   try {
     json files = json::array();
-    for (const std::string& name : write(staged))
+    for (const std::string& name : write(staged)) {
       files.push_back({name, fs::file_size(staged / name), file_hash(staged / name)});
+      beat();
+    }
     return files.dump();
   } catch (const std::exception& error) {
     return json(error.what()).dump(-1, ' ', false, json::error_handler_t::replace);
@@ -113,16 +116,18 @@ CheckpointStore::Found CheckpointStore::find(const fs::path& path) {
                              checkpoint.string()));
 }
 
-void CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
-                           const std::function<std::vector<std::string>(const fs::path& staged)>& write) {
+std::int64_t CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
+                                   const std::function<std::vector<std::string>(const fs::path& staged)>& write) {
   const std::string name = checkpoint_name(step);
   const fs::path target = directory_ / name, staged = directory_ / ("." + name + ".partial");
+  std::int64_t bytes = 0;
   try {
     on_rank_zero(world_, [&] {
       if (fs::create_directories(directory_)) sync_directory(directory_.parent_path());
       fs::create_directory(staged);
     });
     const CheckpointManifest manifest{step, layout, agree_on_files(world_, report_of(staged, write))};
+    for (const auto& [file, of_file] : manifest.files) bytes += static_cast<std::int64_t>(of_file.bytes);
     on_rank_zero(world_, [&] {
       write_manifest(staged, manifest);
       if (fs::exists(target)) remove_checkpoint(target);  // a broken one, or one that was given up
@@ -136,6 +141,7 @@ void CheckpointStore::save(std::int64_t step, const CheckpointLayout& layout,
     throw std::runtime_error(fmt::format("{}: could not be saved: {}", target.string(), error.what()));
   }
   last_ = target;
+  return bytes;
 }
 
 void CheckpointStore::remove_surplus(std::int64_t step) const {

@@ -33,9 +33,10 @@ class CheckpointStore {
 
   /// Lets each rank write files into a new checkpoint, `write` giving their names, and removes those that are too many
   /// once it is on disk: but for the newest `keep` also those of later steps, which a run that went back has given up.
-  /// Throws std::runtime_error on every rank if one could not write; the checkpoints that were there then stay.
-  void save(std::int64_t step, const CheckpointLayout& layout,
-            const std::function<std::vector<std::string>(const std::filesystem::path& staged)>& write);
+  /// Returns the bytes of all ranks' files. Throws std::runtime_error on every rank if one could not write; the
+  /// checkpoints that were there then stay.
+  std::int64_t save(std::int64_t step, const CheckpointLayout& layout,
+                    const std::function<std::vector<std::string>(const std::filesystem::path& staged)>& write);
 
   /// The one last saved, or else found; empty if there is none.
   const std::filesystem::path& last() const { return last_; }

@@ -12,7 +12,7 @@ class EarlyEnd : public std::runtime_error {
   enum Code {
     no_usable_checkpoint = 3,
     not_finite = 20,  ///< several losses or gradients in a row
-    saved = 85,       ///< asked to by SIGUSR1; the same command with --resume auto goes on
+    saved = 85,       ///< asked to by SIGUSR1; the same command with --resume auto goes on. 86: Watchdog::kExitCode
   };
   EarlyEnd(Code code, const std::string& message) : std::runtime_error(message), code_(code) {}
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "data/input_error.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/weights/output_file.h"
 #include "trainer/weights/safetensors_reader.h"
 #include "trainer/weights/safetensors_writer.h"
@@ -211,7 +212,10 @@ std::vector<std::string> write_rank_files(const fs::path& checkpoint, const Rank
   SafetensorsWriter writer(checkpoint / (name + ".safetensors"), tensors);
   for (std::size_t i = 0; i < state.parts.size(); ++i) {
     const std::array<at::Tensor, 3> states = states_of(state.parts[i]);
-    for (std::size_t which = 0; which < states.size(); ++which) writer.write(state_name(i, which), states[which]);
+    for (std::size_t which = 0; which < states.size(); ++which) {
+      writer.write(state_name(i, which), states[which]);
+      beat();
+    }
   }
   for (std::size_t i = 0; has_best && i < state.parameters.size(); ++i)
     writer.write(best_name(state.parameters[i]), state.best[i]);

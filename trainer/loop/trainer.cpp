@@ -8,6 +8,7 @@
 
 #include "trainer/loop/stop_signal.h"
 #include "trainer/optim/gradient_norm.h"
+#include "trainer/telemetry/pulse.h"
 
 namespace entune {
 namespace {
@@ -21,6 +22,22 @@ enum Kind { kSharded, kReplicated, kPartial };
 Kind kind_of(const Parameter& parameter) {
   if (parameter.shard.dim >= 0) return kSharded;
   return parameter.partial_gradient ? kPartial : kReplicated;
+}
+
+Phase phase_of(StepPhase phase) {
+  switch (phase) {
+    case StepPhase::data:
+      return Phase::data;
+    case StepPhase::forward:
+      return Phase::forward;
+    case StepPhase::backward:
+      return Phase::backward;
+    case StepPhase::optimizer:
+      return Phase::optimizer;
+    case StepPhase::communication:
+      break;
+  }
+  return Phase::communication;
 }
 
 std::vector<AdamW::Part> optimizer_parts(const ParameterBuckets& buckets) {
@@ -55,7 +72,7 @@ ParameterBuckets Trainer::make_buckets() {
   for (const Parameter& parameter : trained_parameters()) trained.push_back({parameter.value, kind_of(parameter)});
   Communicator& data = mesh_.axis(MeshAxis::data);
   const bool overlap = options_.overlap.value_or(!mesh_.device().is_cpu()) && data.size() > 1;
-  if (overlap) bucket_group_ = data.split(0, data.rank());
+  if (overlap) bucket_group_ = mesh_.beside(MeshAxis::data);
   return ParameterBuckets(
       trained, overlap ? *bucket_group_ : data,
       {.shard = options_.shard_optimizer, .bucket_bytes = options_.bucket_bytes, .overlap = overlap});
@@ -91,10 +108,16 @@ void Trainer::resume(const TrainerProgress& progress) {
   buckets_.gather();
 }
 
+void Trainer::enter(StepPhase phase) {
+  enter_phase(phase_of(phase));
+  if (timer_ != nullptr) timer_->enter(phase);
+}
+
 StepRecord Trainer::run_step() {
   const auto begin = std::chrono::steady_clock::now();
-  enter(StepPhase::data);
   const std::int64_t step = steps_done();
+  enter_step(step + 1);
+  enter(StepPhase::data);
   const StepBatches work = loader_.load(step / loader_.steps_per_epoch(), step % loader_.steps_per_epoch());
 
   model_.set_training(true);
@@ -182,8 +205,10 @@ double mean_loss(DecoderModel& model, const std::vector<TrainingSample>& samples
   model.set_training(false);
   const at::NoGradGuard no_grad;
   double loss_sum = 0.0;
-  for (const PackedBatch& micro_batch : work.micro_batches)
+  for (const PackedBatch& micro_batch : work.micro_batches) {
     loss_sum += model.loss_sum(micro_batch, &data).item<float>();
+    beat();
+  }
   return sum_over(data, loss_sum) / work.weight_sum;
 }
 

@@ -75,9 +75,7 @@ class Trainer {
   void tell(StepTimer* timer) { timer_ = timer; }
 
  private:
-  void enter(StepPhase phase) {
-    if (timer_ != nullptr) timer_->enter(phase);
-  }
+  void enter(StepPhase phase);
   ParameterBuckets make_buckets();
   void await_before_use();
   StepRecord agree(const StepBatches& work, double loss_sum);

@@ -124,6 +124,8 @@ Recipe make_recipe(const Settings& settings) {
                     .port = static_cast<int>(read.integer("telemetry.metrics.port")),
                     .targets_file = read.text("telemetry.metrics.targets_file")};
   recipe.gpu_hour_price_usd = read.number("telemetry.gpu_hour_price_usd");
+  recipe.watchdog = {.collective_seconds = read.integer("watchdog.collective_seconds"),
+                     .step_seconds = read.integer("watchdog.step_seconds")};
   recipe.evaluation.splits = read.with(read_names, "evaluation.splits");
   recipe.evaluation.bootstrap = read.integer("evaluation.bootstrap");
   recipe.evaluation.baseline = read.text("evaluation.baseline");

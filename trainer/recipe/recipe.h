@@ -116,6 +116,10 @@ struct Recipe {
   } metrics;
   double gpu_hour_price_usd = 0.0;
 
+  struct Watchdog {
+    std::int64_t collective_seconds = 600, step_seconds = 1800;  ///< 0: no limit
+  } watchdog;
+
   struct Evaluation {
     std::vector<std::string> splits{"test"};  ///< of train, validation, test
     std::int64_t bootstrap = 1000;

@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "trainer/report/html_page.h"
 #include "trainer/report/html_table.h"
 #include "trainer/report/html_text.h"
-#include "trainer/report/report_style.h"
 #include "trainer/report/score_section.h"
 #include "trainer/report/summary_file.h"
 #include "trainer/report/summary_numbers.h"
@@ -130,18 +130,10 @@ std::string recipe_section(const json& summary) {
 }  // namespace
 
 std::string html_report(const json& summary) {
-  std::string html = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-      "content=\"width=device-width, "
-      "initial-scale=1\">\n<title>{} – Entune report</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
-      html_escaped(string_at(summary, {"name"})), report_style());
-  html += header(summary);
-  for (const std::string& split : splits_of(summary)) html += score_section(summary, split);
-  html += loss_section(summary) + cost_section(summary) + corpus_section(summary) + recipe_section(summary);
-  html +=
-      "<footer>Made by Entune. This page holds counts and scores, no text of the "
-      "corpus.</footer>\n</main>\n</body>\n</html>\n";
-  return html;
+  std::string body = header(summary);
+  for (const std::string& split : splits_of(summary)) body += score_section(summary, split);
+  body += loss_section(summary) + cost_section(summary) + corpus_section(summary) + recipe_section(summary);
+  return html_page(string_at(summary, {"name"}), body);
 }
 
 void write_html_report(const std::filesystem::path& path, const json& summary) {

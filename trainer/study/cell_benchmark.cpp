@@ -5,12 +5,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "data/input_error.h"
+#include "distributed/cuda_devices.h"
 #include "distributed/timed_communicator.h"
 #include "trainer/loop/device_memory.h"
 #include "trainer/loop/matmul_speed.h"
@@ -155,6 +160,9 @@ class Benchmark {
     result_["dtype"] = dtype_name(model_->options().dtype);
     result_["device"] = device().is_cpu() ? "cpu" : "cuda";
     result_["ranks"] = {{"world", world().size()}, {"data", data}, {"tensor", tensor}};
+    result_["place"] = place();
+    result_["scaling"] = options_.weak ? "weak" : "strong";
+    if (recipe_.gpu_hour_price_usd > 0.0) result_["gpu_hour_price_usd"] = recipe_.gpu_hour_price_usd;
     result_["threads_per_rank"] = at::get_num_threads();
     result_["prefix_sharing"] = recipe_.training.prefix_sharing;
     result_["global_batch"] = recipe_.training.global_batch;
@@ -165,6 +173,24 @@ class Benchmark {
                     name, static_cast<double>(parameters) / 1e6, static_cast<double>(trained) / 1e6, method,
                     dtype_name(model_->options().dtype), world().size(), data, tensor, at::get_num_threads(),
                     recipe_.training.prefix_sharing ? "shared" : "not shared"));
+  }
+
+  /// What the ranks of a machine share: its cores, or their GPUs.
+  std::size_t num_units(Communicator& here) const {
+    if (device().is_cpu()) return std::max(1u, std::thread::hardware_concurrency());
+    const std::vector<std::string> gpus =
+        all_gather_bytes(here, visible_gpus().at(static_cast<std::size_t>(device().index())));
+    return std::set<std::string>(gpus.begin(), gpus.end()).size();
+  }
+
+  ordered_json place() {
+    const std::unique_ptr<Communicator> here = world().split_by_machine();
+    const auto load = static_cast<double>(here->size()) / static_cast<double>(num_units(*here));
+    // A machine counts once: each of its ranks for its share.
+    const double machines = over_ranks(world(), 1.0 / here->size(), ReduceOp::sum);
+    return {{"machines", std::llround(machines)},
+            {"ranks_per_machine", std::llround(over_ranks(world(), here->size(), ReduceOp::max))},
+            {"crowded", over_ranks(world(), load, ReduceOp::max) > 1.0}};
   }
 
   void dump(const std::vector<TrainingSample>& samples, const BatchLoader& loader, const TrainerOptions& trainer) {

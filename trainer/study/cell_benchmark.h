@@ -16,6 +16,7 @@ namespace entune {
 struct BenchmarkOptions {
   std::int64_t warmup = 2;                             ///< steps before those that are timed
   std::int64_t steps = 8;                              ///< steps that are timed, at least 1
+  bool weak = false;                                   ///< the global batch was made to grow with the data ranks
   std::filesystem::path dump{};                        ///< write_benchmark_dump() here; empty: nowhere
   std::function<void(const std::string& line)> say{};  ///< told of each stage, on every rank; may be empty
 };
@@ -36,6 +37,8 @@ struct BenchmarkOptions {
 ///   mfu             tflops over the ranks' matmul speeds together
 ///   phases          StepPhase's seconds of all timed steps: the largest of the ranks, and their mean, which adds up to
 ///                   the steps' time
+///   place           machines, and the most ranks on one of them; crowded: more than it has cores, or GPUs
+///   scaling         weak or strong: BenchmarkOptions::weak
 ///   peak_memory_bytes  of each rank since the model was loaded, weights included: of the process, or of what it
 ///                   allocated on its GPU
 ///

@@ -12,6 +12,7 @@
 #include "trainer/report/summary_file.h"
 #include "trainer/study/cell_export.h"
 #include "trainer/study/cell_training.h"
+#include "trainer/telemetry/pulse.h"
 
 namespace entune {
 namespace {
@@ -106,6 +107,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
   const bool first_rank = mesh.world().rank() == 0;
   const std::filesystem::path directory = folder.cell(cell.name);
   const AnswerBudget budget = setup.task->fit_budget(data.train);
+  enter_phase(Phase::load);
   std::unique_ptr<DecoderModel> model = load_model(recipe, setup, mesh, first_rank);
   metrics.begin_cell(cell, *model, mesh);
 
@@ -120,13 +122,14 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"corpus", corpus_json(data)}};
   if (recipe.training.method != TrainingMethod::none) {
     result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory, metrics);
+    enter_phase(Phase::export_weights);
     export_trained_weights(recipe, setup, *model, mesh, directory);
   }
 
   json generate{{"seconds", 0.0}, {"texts", 0}, {"prompt_tokens", 0}, {"generated_tokens", 0}, {"forward_passes", 0}};
   for (const std::string& split : recipe.evaluation.splits) {
     const std::vector<Example>& examples = data.side(split);
-    const RunMetrics::Evaluating timed(metrics);
+    const RunMetrics::InPhase timed(metrics, RunMetrics::Apart::evaluation);
     const EvaluationResult answered = evaluate(*model, *setup.task, examples, mesh,
                                                {.generation = recipe.generation.options,
                                                 .budget = budget,
@@ -137,6 +140,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
     generate["prompt_tokens"] = generate["prompt_tokens"].get<std::int64_t>() + answered.stats.prompt_tokens;
     generate["generated_tokens"] = generate["generated_tokens"].get<std::int64_t>() + answered.stats.generated_tokens;
     generate["forward_passes"] = generate["forward_passes"].get<std::int64_t>() + answered.stats.forward_passes;
+    enter_phase(Phase::report);
     if (!first_rank) continue;
     result["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
     metrics.record_answers(split, answered, result["scores"][split]);
@@ -148,6 +152,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
   result["cost"] = cost_json(recipe, result, *model, mesh.world().size());
   // Last, as it frees the model.
   if (recipe.training.method == TrainingMethod::lora && recipe.export_as == "merged") {
+    enter_phase(Phase::export_weights);
     const MergeDifference difference = export_merged_model(recipe, setup, std::move(model), mesh, directory / "model");
     if (first_rank) fmt::print("{}: merged; {}\n", (directory / "model").string(), describe(difference));
     result["merged"] = merge_json(difference);

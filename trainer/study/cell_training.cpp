@@ -60,7 +60,7 @@ class Validation {
   bool possible() const { return !examples_.empty(); }
 
   ValidationRecord run(std::int64_t step, RunMetrics& metrics) {
-    const RunMetrics::Evaluating timed(metrics);
+    const RunMetrics::InPhase timed(metrics, RunMetrics::Apart::evaluation);
     const double loss = mean_loss(model_, samples_, batch_options(recipe_), mesh_);
     const EvaluationResult answered = evaluate(model_, task_, examples_, mesh_, options_);
     if (mesh_.world().rank() == 0) {
@@ -117,8 +117,7 @@ double number_or_nan(const json& value) {
 class CellTraining {
  public:
   CellTraining(const StudyCell& cell, const CellSetup& setup, const CellData& data, const AnswerBudget& budget,
-               DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory,
-               RunMetrics& metrics)
+               DecoderModel& model, DeviceMesh& mesh, const std::filesystem::path& directory, RunMetrics& metrics)
       : cell_(cell),
         recipe_(cell.loaded.recipe),
         data_(data),
@@ -223,15 +222,18 @@ class CellTraining {
   }
 
   void save() {
+    const RunMetrics::InPhase timed(metrics_, RunMetrics::Apart::checkpoint);
     const RankState state = rank_state(trainer_, mesh_, best_.kept());
-    store_.save(trainer_.steps_done(), state.layout, [&](const std::filesystem::path& staged) {
-      std::vector<std::string> files = write_rank_files(staged, state);
-      if (first_rank()) {
-        write_text_file(staged / kStateFile, this->state().dump() + "\n");
-        files.push_back(kStateFile);
-      }
-      return files;
-    });
+    const std::int64_t bytes =
+        store_.save(trainer_.steps_done(), state.layout, [&](const std::filesystem::path& staged) {
+          std::vector<std::string> files = write_rank_files(staged, state);
+          if (first_rank()) {
+            write_text_file(staged / kStateFile, this->state().dump() + "\n");
+            files.push_back(kStateFile);
+          }
+          return files;
+        });
+    metrics_.record_checkpoint(bytes);
   }
 
   void save_or_go_on() {
@@ -239,6 +241,7 @@ class CellTraining {
       save();
       num_failed_saves_ = 0;
     } catch (const std::runtime_error& error) {
+      metrics_.record_failed_checkpoint();
       if (++num_failed_saves_ == kMaxFailedSaves) throw;
       if (first_rank()) fmt::print(stderr, "warning: {}; training goes on\n", error.what());
     }
@@ -246,6 +249,7 @@ class CellTraining {
 
   [[noreturn]] void save_and_leave() {
     save();
+    metrics_.record_stop();
     throw EarlyEnd(
         EarlyEnd::saved,
         fmt::format("asked to stop: step {} of {} is saved in {}; the same command with --resume auto goes on",
@@ -255,6 +259,7 @@ class CellTraining {
   void resume() {
     const std::string& from = recipe_.checkpoint.resume;
     if (from == "none") return;
+    const RunMetrics::InPhase timed(metrics_, RunMetrics::Apart::checkpoint);
     const std::optional<CheckpointStore::Found> found =
         from == "auto" ? store_.find_newest() : std::optional(store_.find(from));
     if (!found) return;
@@ -266,6 +271,7 @@ class CellTraining {
       throw InputError(fmt::format("{}: expected the state of a training, found another object",
                                    (found->path / kStateFile).string()));
     }
+    metrics_.record_restore(timed.seconds());
     if (first_rank()) {
       fmt::print("resumed from {}: step {} of {}\n", found->path.string(), trainer_.steps_done(),
                  trainer_.total_steps());

@@ -11,6 +11,7 @@ namespace entune {
 ///   runs/<name>/recipe.yaml                 the recipe as resolved, study included
 ///   runs/<name>/summary.json, report.html   all cells that are there
 ///   runs/<name>/metrics/rank-<n>.prom       each rank's metrics when it ended; of a cell that ran apart, in its folder
+///   runs/<name>/watchdog/, hang-*.txt       while it runs; of a run that hung (trainer/loop/watchdog.h)
 ///   runs/<name>/cells/<cell>/recipe.yaml    the cell's own resolved recipe
 ///                           /steps.jsonl    step and validation records
 ///                           /checkpoints/  the training's newest states (trainer/loop/checkpoint_directory.h)

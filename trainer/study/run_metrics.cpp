@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <array>
 #include <climits>
+#include <cmath>
 #include <cstdlib>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -21,7 +21,9 @@
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_setup.h"
 #include "trainer/telemetry/process_memory.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/telemetry/scrape_targets.h"
+#include "trainer/weights/file_hash.h"
 
 namespace entune {
 namespace fs = std::filesystem;
@@ -62,11 +64,19 @@ double bus_factor(Collective call, int size) {
   return 0.0;
 }
 
-std::string hash_of(const std::string& text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
-
 std::string machine_name() {
   char name[HOST_NAME_MAX + 1] = {};
   gethostname(name, sizeof name - 1);
+  return name;
+}
+
+/// As nvidia-smi writes it: GPU-01234567-89ab-....
+std::string uuid_name(const std::string& bytes) {
+  std::string name = "GPU";
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 0 || i == 4 || i == 6 || i == 8 || i == 10) name += '-';
+    name += fmt::format("{:02x}", static_cast<unsigned char>(bytes[i]));
+  }
   return name;
 }
 
@@ -90,6 +100,8 @@ RunMetrics::RunMetrics(const Recipe& recipe, Communicator& world, fs::path snaps
                 (world.rank() == 0 ? kFirstRank : 0u) | (recipe.metrics.enabled ? kTiming : 0u)) {
   registry_.set_info("build_info", {TORCH_VERSION, __VERSION__, built_with_cuda() ? "yes" : "no"});
   registry_.set("start_timestamp_seconds", {}, unix_now() - seconds_since(begin));
+  if (const char* restarts = std::getenv("SLURM_RESTART_COUNT"))
+    registry_.raise_to("restarts_total", {}, std::strtod(restarts, nullptr));
   enter("start");
   if (recipe.metrics.enabled) serve(world);
 }
@@ -97,7 +109,7 @@ RunMetrics::RunMetrics(const Recipe& recipe, Communicator& world, fs::path snaps
 RunMetrics::~RunMetrics() {
   exporter_.reset();
   try {
-    enter(std::uncaught_exceptions() > 0 ? "fail" : "finish");
+    enter(end_);
     settle();
     if (!targets_.empty()) remove_targets_file(recipe_.metrics.targets_file, targets_);
     write_file_whole(snapshot_, page());
@@ -151,6 +163,7 @@ void RunMetrics::serve(Communicator& world) {
 void RunMetrics::begin_cell(const StudyCell& cell, DecoderModel& model, DeviceMesh& mesh) {
   const Recipe& recipe = cell.loaded.recipe;
   format_ = recipe.task.format;
+  clip_norm_ = recipe.training.optimizer.clip_norm;
   data_size_ = mesh.axis(MeshAxis::data).size();
   tensor_size_ = mesh.axis(MeshAxis::tensor).size();
   const bool is_random = recipe.model.init == "random";
@@ -158,11 +171,13 @@ void RunMetrics::begin_cell(const StudyCell& cell, DecoderModel& model, DeviceMe
       "run_info",
       {cell.name, is_random ? recipe.model.preset : fs::path(recipe.model.path).filename().string(), format_,
        method_name(recipe.training.method), dtype_name(model.options().dtype), std::to_string(data_size_),
-       std::to_string(tensor_size_), std::to_string(recipe.seed), hash_of(cell.loaded.resolved_yaml)});
+       std::to_string(tensor_size_), std::to_string(recipe.seed), text_hash(cell.loaded.resolved_yaml)});
   if (mesh.device().is_cpu()) return;
   registry_.set("gpu_memory_bytes", {"capacity"}, static_cast<double>(gpu_capacity_bytes(mesh.device())));
   if (recipe.gpu_hour_price_usd > 0.0) registry_.set("gpu_hour_price_usd", {}, recipe.gpu_hour_price_usd);
   gpu_ = mesh.device().index();
+  registry_.set_info("device_info",
+                     {machine_name(), uuid_name(visible_gpus().at(static_cast<std::size_t>(gpu_.load())))});
 }
 
 void RunMetrics::begin_training(Trainer& trainer, at::Device device) {
@@ -180,6 +195,9 @@ void RunMetrics::end_training() {
 
 void RunMetrics::record(const StepRecord& step) {
   registry_.add("steps_total", {}, 1.0);
+  if (step.skipped) registry_.add("skipped_steps_total", {std::isfinite(step.loss) ? "gradient" : "loss"}, 1.0);
+  if (!step.skipped && clip_norm_ > 0.0 && step.gradient_norm > clip_norm_)
+    registry_.add("clipped_steps_total", {}, 1.0);
   registry_.set("epoch", {}, static_cast<double>(step.epoch));
   registry_.set("last_step_timestamp_seconds", {}, unix_now());
   registry_.observe("step_duration_seconds", step.seconds);
@@ -224,19 +242,35 @@ void RunMetrics::record_answers(const std::string& split, const EvaluationResult
     set("eval_answers_ratio", {format_, split, share}, report.at("health").at(share));
 }
 
-void RunMetrics::begin_evaluation() {
-  settle();
-  evaluation_begin_ = Clock::now();
-  state_before_evaluation_ = state_;
-  enter("evaluate");
-  collectives_.times_gpu = false;  // decoding on several GPUs makes thousands of calls
+RunMetrics::InPhase::InPhase(RunMetrics& metrics, Apart phase)
+    : metrics_(metrics),
+      phase_(phase == Apart::evaluation ? "evaluation" : "checkpoint"),
+      state_before_(metrics.state_),
+      begin_(Clock::now()) {
+  metrics_.settle();
+  enter_phase(phase == Apart::evaluation ? Phase::evaluation : Phase::checkpoint);
+  metrics_.enter(phase == Apart::evaluation ? "evaluate" : "checkpoint");
+  metrics_.collectives_.times_gpu = false;  // decoding on several GPUs makes thousands of calls
 }
 
-void RunMetrics::end_evaluation() {
-  add_phase("evaluation", seconds_since(evaluation_begin_));
-  enter(state_before_evaluation_);
-  collectives_.times_gpu = true;
-  settle();
+RunMetrics::InPhase::~InPhase() {
+  metrics_.add_phase(phase_, seconds());
+  metrics_.enter(state_before_);
+  metrics_.collectives_.times_gpu = true;
+  metrics_.settle();
+}
+
+double RunMetrics::InPhase::seconds() const { return seconds_since(begin_); }
+
+void RunMetrics::record_checkpoint(std::int64_t bytes) {
+  registry_.add("checkpoints_total", {"ok"}, 1.0);
+  registry_.add("checkpoint_bytes_total", {}, static_cast<double>(bytes));
+  registry_.set("last_checkpoint_timestamp_seconds", {}, unix_now());
+}
+
+void RunMetrics::record_success() {
+  end_ = "finish";
+  registry_.set("last_success_timestamp_seconds", {}, unix_now());
 }
 
 void RunMetrics::enter(const std::string& state) {

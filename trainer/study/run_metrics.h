@@ -52,24 +52,36 @@ class RunMetrics {
   void record(const StepRecord& step);
   void end_training();
 
-  /// Its lifetime is time of the phase `evaluation`.
-  class Evaluating {
+  /// Phases outside training steps.
+  enum class Apart { evaluation, checkpoint };
+  /// Its lifetime is time of such a phase, which the watchdog is told of too.
+  class InPhase {
    public:
-    explicit Evaluating(RunMetrics& metrics) : metrics_(metrics) { metrics_.begin_evaluation(); }
-    ~Evaluating() { metrics_.end_evaluation(); }
-    Evaluating(const Evaluating&) = delete;
-    Evaluating& operator=(const Evaluating&) = delete;
+    InPhase(RunMetrics& metrics, Apart phase);
+    ~InPhase();
+    InPhase(const InPhase&) = delete;
+    InPhase& operator=(const InPhase&) = delete;
+
+    double seconds() const;
 
    private:
     RunMetrics& metrics_;
+    const std::string_view phase_;
+    const std::string state_before_;
+    const Clock::time_point begin_;
   };
+  void record_checkpoint(std::int64_t bytes);
+  void record_failed_checkpoint() { registry_.add("checkpoints_total", {"failed"}, 1.0); }
+  void record_restore(double seconds) { registry_.set("restore_seconds", {}, seconds); }
   /// What answering the side `split` gave; `report`: score_report's. Of the first rank alone.
   void record_answers(const std::string& split, const EvaluationResult& answered, const nlohmann::json& report);
   void record_validation_loss(double loss) { registry_.set("validation_loss", {}, loss); }
+  /// What the last snapshot is to say: the run has all its results, or was stopped with its state saved. Without
+  /// either, that it failed.
+  void record_success();
+  void record_stop() { end_ = "saved"; }
 
  private:
-  void begin_evaluation();
-  void end_evaluation();
   void enter(const std::string& state);
   void add_phase(std::string_view phase, double seconds);
   /// Brings the collectives' counters up to date; the time that no phase has had goes to `other`.
@@ -86,14 +98,14 @@ class RunMetrics {
   std::string targets_;  // as written by this rank
   // Of the running cell.
   std::string format_, state_;
+  double clip_norm_ = 0.0;
   int data_size_ = 1, tensor_size_ = 1;
   std::atomic<int> gpu_ = -1;  // its index; the exporter's thread reads it
   CollectiveTime collectives_;
   CollectiveCounts published_data_{}, published_tensor_{};
   std::optional<StepTimer> timer_;
-  double accounted_ = 0.0;  // seconds of all phases
-  Clock::time_point evaluation_begin_;
-  std::string state_before_evaluation_;
+  std::string end_ = "fail";
+  double accounted_ = 0.0;                     // seconds of all phases
   std::unique_ptr<MetricsExporter> exporter_;  // last: it goes before what it shows
 };
 

@@ -27,6 +27,7 @@
 #include "trainer/study/run_folder.h"
 #include "trainer/study/run_metrics.h"
 #include "trainer/study/trained_cell.h"
+#include "trainer/telemetry/pulse.h"
 #include "trainer/weights/hugging_face.h"
 #include "trainer/weights/model_files.h"
 
@@ -153,12 +154,22 @@ RunFolder::Earlier earlier_files(const StudyOptions& options, const Recipe& reci
   return options.overwrite ? RunFolder::Earlier::removed : RunFolder::Earlier::refused;
 }
 
+WatchdogOptions watchdog_options(const Recipe& recipe, const StudyOptions& options) {
+  const RunFolder folder(recipe.output);
+  return {.collective_limit = std::chrono::seconds(recipe.watchdog.collective_seconds),
+          .work_limit = std::chrono::seconds(recipe.watchdog.step_seconds),
+          .folder = folder.root(),
+          .job = options.only_cell ? folder.cell("cell-" + *options.only_cell + "-").filename().string() : ""};
+}
+
 // A signal that came too late for a cell's training takes effect before the next cell.
-void leave_if_asked(Communicator& world, const RunFolder& folder) {
+void leave_if_asked(Communicator& world, const RunFolder& folder, RunMetrics& metrics) {
   if (over_ranks(world, stop_requested() ? 1.0 : 0.0, ReduceOp::max) == 0.0) return;
-  throw EarlyEnd(EarlyEnd::saved, fmt::format("asked to stop: the cells so far are finished in {}; the same command with "
-                                              "--resume auto goes on with the next",
-                                              folder.root().string()));
+  metrics.record_stop();
+  throw EarlyEnd(EarlyEnd::saved,
+                 fmt::format("asked to stop: the cells so far are finished in {}; the same command with "
+                             "--resume auto goes on with the next",
+                             folder.root().string()));
 }
 
 // Cells are compared text by text, so what they answer must be the same. Said before any weight is loaded.
@@ -214,11 +225,15 @@ PreparedStudy prepare_study(const fs::path& recipe, const std::vector<std::strin
   return study;
 }
 
-void run_study(const StudyOptions& options, Communicator& world) {
+void run_study(const StudyOptions& options, Communicator& all_ranks) {
   watch_stop_signal();
   const auto begin = RunMetrics::Clock::now();
-  const bool first_rank = world.rank() == 0;
+  const bool first_rank = all_ranks.rank() == 0;
   const LoadedRecipe base = load_recipe(options.recipe, options.overrides);
+  std::unique_ptr<Watchdog> of_this_run;
+  std::unique_ptr<Watchdog>& watchdog = options.watchdog != nullptr ? *options.watchdog : of_this_run;
+  watchdog = std::make_unique<Watchdog>(watchdog_options(base.recipe, options), all_ranks);
+  Communicator& world = watchdog->world();
   const auto [cells, setups, data] = prepare_study(options.recipe, options.overrides, world.size());
   const std::vector<std::size_t> chosen = chosen_cells(options, cells);
   const bool with_patterns = base.recipe.evaluation.baseline == kPatterns && chosen.front() == 0;
@@ -251,12 +266,16 @@ void run_study(const StudyOptions& options, Communicator& world) {
                  is_left[i] == '1' ? "" : ": finished before");
     }
     if (is_left[i] == '0') continue;
-    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives());
+    const std::unique_ptr<DeviceMesh> mesh = make_mesh(cells[i].loaded.recipe, world, metrics.collectives(), watchdog->watch());
     run_cell(cells[i], setups[i], data[i], *mesh, folder, metrics);
     is_left[i] = '0';
-    if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder);
+    if (is_left.find('1') != std::string::npos) leave_if_asked(world, folder, metrics);
   }
-  if (!first_rank) return world.barrier();  // its metrics are there until the run has ended
+  enter_phase(Phase::report);
+  if (!first_rank) {
+    world.barrier();  // its metrics are there until the run has ended
+    return metrics.record_success();
+  }
   if (with_patterns) run_pattern_baseline(base.recipe, data.front(), folder);
 
   std::vector<FinishedCell> finished = finished_cells(folder);
@@ -265,6 +284,7 @@ void run_study(const StudyOptions& options, Communicator& world) {
   summary["corpus"] = finished.front().result["corpus"];
   compare_and_write(std::move(summary), finished, folder.root());
   world.barrier();
+  metrics.record_success();
 }
 
 namespace {
@@ -299,9 +319,10 @@ void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, con
       continue;
     }
     if (number_at(cell.result, {"seed"}) == number_at(other.result, {"seed"})) {
-      throw InputError(fmt::format("{}: expected results that are not given twice, found those of {}: one setting and "
-                                   "seed; name one of the two folders",
-                                   cell.folder.string(), other.folder.string()));
+      throw InputError(
+          fmt::format("{}: expected results that are not given twice, found those of {}: one setting and "
+                      "seed; name one of the two folders",
+                      cell.folder.string(), other.folder.string()));
     }
     place = at_path(other.result, {"overrides", "run"});
     break;
@@ -325,9 +346,10 @@ void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
     for (const json& cell : summary["cells"]) names.push_back(cell["name"]);
     std::vector<FinishedCell> finished = finished_cells(RunFolder(run));
     if (finished.empty()) {
-      throw InputError(fmt::format("{}: expected a run with its cells, found none (a report alone?); name the run folders "
-                                   "that it was made from",
-                                   run.string()));
+      throw InputError(
+          fmt::format("{}: expected a run with its cells, found none (a report alone?); name the run folders "
+                      "that it was made from",
+                      run.string()));
     }
     order_cells(finished, names);
     summary["cells"] = json::array();

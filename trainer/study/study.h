@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "distributed/communicator.h"
+#include "trainer/loop/watchdog.h"
 #include "trainer/recipe/load_recipe.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
@@ -18,6 +20,8 @@ struct StudyOptions {
   bool overwrite = false;
   /// Runs this one (number from 0, or name) and leaves the others to other jobs.
   std::optional<std::string> only_cell = std::nullopt;
+  /// Where the run's watchdog goes, to watch over what the caller does afterwards too; null: it ends with the run.
+  std::unique_ptr<Watchdog>* watchdog = nullptr;
 };
 
 /// A recipe's study as it will run: its cells, their tokenizers, tasks and layouts, their texts, in the same order.

@@ -72,10 +72,12 @@ void use_trained_weights(Recipe& recipe, const fs::path& directory) {
 
 }  // namespace
 
-std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world, CollectiveTime* time) {
+std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world, CollectiveTime* time,
+                                      CollectiveWatch* watch) {
   use_deterministic_algorithms(recipe.parallel.deterministic);
   const auto tensor = static_cast<int>(recipe.parallel.tensor);
-  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor, choose_device(recipe, world), time);
+  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor, choose_device(recipe, world), time,
+                                      watch);
 }
 
 fs::path trained_weights(const Recipe& recipe, const fs::path& directory) {

@@ -48,6 +48,7 @@ TrainedCell load_trained_cell(const std::filesystem::path& run, const std::strin
 
 /// The mesh that a recipe asks for on this world, on the devices that parallel.transport finds (choose_device.h).
 /// Collective.
-std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world, CollectiveTime* time = nullptr);
+std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world, CollectiveTime* time = nullptr,
+                                      CollectiveWatch* watch = nullptr);
 
 }  // namespace entune

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "trainer/telemetry/pulse.h"
+
 namespace entune {
 namespace {
 
@@ -49,6 +51,7 @@ Progress::~Progress() {
 }
 
 void Progress::update(std::int64_t done, const std::string& note) {
+  beat();
   done_ = done;
   last_note_ = note;
   if (!shown_) return;

@@ -18,7 +18,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `note`: a short remark behind the figures ("loss 0.41").
+  /// Also a beat (pulse.h), shown or not. `note`: a short remark behind the figures ("loss 0.41").
   void update(std::int64_t done, const std::string& note = "");
 
  private:

@@ -408,8 +408,6 @@ TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
   const std::vector<Case> cases = {
       {"generation.constrain=format", "constrained decoding", "none"},
       {"generation.draft=input", "drafted decoding", "none"},
-      {"watchdog.collective_seconds=600", "the watchdog", "0"},
-      {"watchdog.step_seconds=1800", "the watchdog", "0"},
   };
   // The default is no request, however it is spelt.
   EXPECT_EQ(error_of(kMinimal, {"telemetry.metrics.port=+0"}).find("not built"), std::string::npos);

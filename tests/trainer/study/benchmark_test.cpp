@@ -139,8 +139,9 @@ TEST_F(BenchmarkTest, LeavesLossesAsTrainingHasThem) {
   const std::vector<CellData> data = prepare_data(cells, setups);
   DeviceMesh mesh(*self, 1, 1);
   const auto model = load_model(cells[0].loaded.recipe, setups[0], mesh, false);
-  const json trained =
-      train_cell(cells[0], setups[0], data[0], setups[0].task->fit_budget(data[0].train), *model, mesh, folder_.path());
+  RunMetrics metrics(cells[0].loaded.recipe, *self, folder_ / "rank-0.prom", RunMetrics::Clock::now());
+  const json trained = train_cell(cells[0], setups[0], data[0], setups[0].task->fit_budget(data[0].train), *model, mesh,
+                                  folder_.path(), metrics);
   ASSERT_EQ(trained["losses"].size(), 3u);
   for (std::size_t step = 0; step < 3; ++step) {
     EXPECT_EQ(timed["losses"][step]["loss"], trained["losses"][step]["loss"]);

@@ -11,6 +11,7 @@
 #include "tests/support/temporary_directory.h"
 #include "tests/support/thread_communicator.h"
 #include "tests/trainer/study/tiny_model.h"
+#include "trainer/loop/early_end.h"
 #include "trainer/study/study.h"
 
 namespace entune::test {
@@ -115,6 +116,41 @@ TEST_F(RunMetricsTest, CountsWhatTheLogsOfTheRunSay) {
   EXPECT_EQ(value("entune_comm_bus_bytes_total" + reduce), 0.5 * value("entune_comm_bytes_total" + reduce));
   EXPECT_GT(value("entune_comm_seconds_total" + reduce), 0);
   EXPECT_EQ(value("entune_comm_calls_total{axis=\"tensor\",collective=\"all_reduce\"}"), 0);
+}
+
+TEST_F(RunMetricsTest, CheckpointsAreCountedAndTimed) {
+  run_study(options({"training.optimizer.clip_norm=1e-6", "training.epochs=2"}), *make_self_communicator());
+  EXPECT_EQ(value("entune_checkpoints_total{result=\"ok\"}"), 2);
+  EXPECT_EQ(value("entune_checkpoints_total{result=\"failed\"}"), 0);
+  double bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(run() / "cells/tiny/checkpoints/step_0000008"))
+    if (entry.path().filename() != "manifest.json") bytes += static_cast<double>(entry.file_size());
+  EXPECT_NEAR(value("entune_checkpoint_bytes_total"), 2 * bytes, 0.2 * bytes) << "the first has fewer losses";
+  EXPECT_GT(phase("checkpoint"), 0.0);
+  EXPECT_GT(value("entune_last_checkpoint_timestamp_seconds"), value("entune_start_timestamp_seconds"));
+  EXPECT_GE(value("entune_last_success_timestamp_seconds"), value("entune_last_checkpoint_timestamp_seconds"));
+  EXPECT_EQ(value("entune_clipped_steps_total"), 8);
+  EXPECT_EQ(value("entune_skipped_steps_total{reason=\"loss\"}"), 0);
+  EXPECT_THAT(page(), Not(HasSubstr("entune_restore_seconds ")));
+
+  std::filesystem::remove(run() / "cells/tiny/cell.json");
+  StudyOptions again = options({"training.optimizer.clip_norm=1e-6", "training.epochs=2", "checkpoint.resume=auto"});
+  again.overwrite = false;
+  run_study(again, *make_self_communicator());
+  EXPECT_GT(value("entune_restore_seconds"), 0.0);
+  EXPECT_EQ(value("entune_steps_total"), 0) << "all were done before";
+}
+
+TEST_F(RunMetricsTest, StepsThatWereNotFiniteAreCountedApart) {
+  EXPECT_THROW(
+      run_study(options({"training.optimizer={lr: 10, clip_norm: 0, eps: 1.0e-30, weight_decay: 10}",
+                         "training.method=full", "training.epochs=100", "training.evaluate_every=none", "export=none"}),
+                *make_self_communicator()),
+      EarlyEnd);
+  EXPECT_EQ(
+      value("entune_skipped_steps_total{reason=\"loss\"}") + value("entune_skipped_steps_total{reason=\"gradient\"}"),
+      3);
+  EXPECT_EQ(value("entune_state{state=\"fail\"}"), 1);
 }
 
 TEST_F(RunMetricsTest, ABusyPortCostsAWarningAndNothingElse) {
