@@ -131,7 +131,12 @@ grep -q '^entune-train: a rank hung (exit code 86), and no checkpoint or result 
   fail "expected the reason"
 
 # Ranks that do not end at the same moment: srun still says 85.
-printf '#!/bin/sh\nif [ "$1" = show-config ]; then echo "output: /nowhere  # here"; exit; fi\nsleep "$SLURM_PROCID"\nexit 85\n' >"$out/ends_late"
+cat >"$out/ends_late" <<'PROGRAM'
+#!/bin/sh
+if [ "$1" = show-config ]; then echo "output: /nowhere  # here"; exit 0; fi
+sleep "$SLURM_PROCID"
+exit 85
+PROGRAM
 chmod +x "$out/ends_late"
 ENTUNE_TRAINER=$out/ends_late ENTUNE_LAUNCHER=srun submit late --ntasks=2 --
 ended "$job"
