@@ -1,14 +1,16 @@
+# shellcheck shell=bash
 # Sourced by tests that need Slurm: a real one of this user's alone, with a munge key, sockets, ports and folders of its own, whose nodes all
 # are this machine. Whatever Slurm the machine has is left alone. No cgroups, no accounting.
 
 # find_slurm ROOT: Debian's programs, installed or as scripts/test.sh unpacks them. Sets $slurm_plugins; exits with 77 where they are absent.
 find_slurm() {
-  local unpacked=$1/.deps/slurm name
+  local unpacked=$1/.deps/slurm libraries name
   export PATH=$PATH:/usr/sbin:/sbin
   if [ -d "$unpacked" ]; then
     slurm_plugins=$(echo "$unpacked"/usr/lib/*/slurm-wlm)
     export PATH=$unpacked/usr/bin:$unpacked/usr/sbin:$PATH
-    export LD_LIBRARY_PATH=$slurm_plugins:${slurm_plugins%/*}:$unpacked/lib/$(basename "${slurm_plugins%/*}")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    libraries=$slurm_plugins:${slurm_plugins%/*}:$(echo "$unpacked"/lib/*-linux-*)
+    export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   else
     slurm_plugins=$(echo /usr/lib/*/slurm-wlm)
   fi

@@ -130,6 +130,18 @@ ended "$job"
 grep -q '^entune-train: a rank hung (exit code 86), and no checkpoint or result in .* is newer than this start (restart 1)' "$out/entune-train-$job.out" ||
   fail "expected the reason"
 
+# Ranks that do not end at the same moment: srun still says 85.
+cat >"$out/ends_late" <<'PROGRAM'
+#!/bin/sh
+if [ "$1" = show-config ]; then echo "output: /nowhere  # here"; exit 0; fi
+sleep "$SLURM_PROCID"
+exit 85
+PROGRAM
+chmod +x "$out/ends_late"
+ENTUNE_TRAINER=$out/ends_late ENTUNE_LAUNCHER=srun submit late --ntasks=2 --
+ended "$job"
+[ "$(job_says "$job" ExitCode) $(job_says "$job" Restarts)" = "85:0 0" ] || fail "expected a job that ends with 85 and has come no further"
+
 # Two nodes, this machine both: no shared memory between ranks, whose files would have the same names.
 stop_slurm
 start_slurm "$out" 2 2
