@@ -292,6 +292,19 @@ def run_dashboard():
                 "Steps and checkpoints",
                 [
                     panel(
+                        "Operations a second",
+                        "Floating-point operations of the matrix products, all ranks together, wall time.",
+                        [(rate("entune_flops_total", "run"), "{{run}}")],
+                        unit="flops",
+                    ),
+                    panel(
+                        "MFU",
+                        "Operations a second over what the GPUs' measured products reach.",
+                        [(f"{rate('entune_flops_total', 'run')} / on (run) sum by (run) (entune_peak_flops_per_second{{{RUN}}})", "{{run}}")],
+                        unit="percentunit",
+                        needs_gpu=True,
+                    ),
+                    panel(
                         "Steps not applied, steps clipped",
                         "Whose loss or gradient was not finite, and whose gradient was longer than the recipe allows.",
                         [

@@ -17,6 +17,7 @@
 #include "data/formats/output_format.h"
 #include "distributed/cuda_devices.h"
 #include "trainer/loop/device_memory.h"
+#include "trainer/loop/matmul_speed.h"
 #include "trainer/report/summary_file.h"
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_setup.h"
@@ -39,6 +40,10 @@ constexpr std::pair<std::string_view, StepPhase> kStepPhases[] = {{"data", StepP
 constexpr std::array<std::string_view, kNumCollectives> kCollectives = {"all_reduce", "all_gather", "reduce_scatter",
                                                                         "broadcast", "barrier"};
 constexpr std::string_view kShares[] = {"parsed", "well_formed", "copy_exact", "hit_max_tokens"};
+
+// Of the product that a GPU's speed is measured by.
+constexpr std::int64_t kProductRows = 8192;
+constexpr double kProductSeconds = 0.1;
 
 double seconds_since(RunMetrics::Clock::time_point begin) {
   return std::chrono::duration<double>(RunMetrics::Clock::now() - begin).count();
@@ -164,6 +169,8 @@ void RunMetrics::begin_cell(const StudyCell& cell, DecoderModel& model, DeviceMe
   const Recipe& recipe = cell.loaded.recipe;
   format_ = recipe.task.format;
   clip_norm_ = recipe.training.optimizer.clip_norm;
+  weights_ = matmul_weights(model);
+  flops_of_weight_ = recipe.training.method == TrainingMethod::full ? 6.0 : 4.0;
   data_size_ = mesh.axis(MeshAxis::data).size();
   tensor_size_ = mesh.axis(MeshAxis::tensor).size();
   const bool is_random = recipe.model.init == "random";
@@ -175,6 +182,12 @@ void RunMetrics::begin_cell(const StudyCell& cell, DecoderModel& model, DeviceMe
   if (mesh.device().is_cpu()) return;
   registry_.set("gpu_memory_bytes", {"capacity"}, static_cast<double>(gpu_capacity_bytes(mesh.device())));
   if (recipe.gpu_hour_price_usd > 0.0) registry_.set("gpu_hour_price_usd", {}, recipe.gpu_hour_price_usd);
+  if (recipe_.metrics.enabled) {
+    const ProductShape shape{kProductRows, model.config().hidden_size, model.config().intermediate_size / tensor_size_};
+    registry_.set(
+        "peak_flops_per_second", {},
+        measure_matmul(shape, at::TensorOptions(model.options().dtype).device(mesh.device()), kProductSeconds));
+  }
   gpu_ = mesh.device().index();
   registry_.set_info("device_info",
                      {machine_name(), uuid_name(visible_gpus().at(static_cast<std::size_t>(gpu_.load())))});
@@ -204,6 +217,10 @@ void RunMetrics::record(const StepRecord& step) {
   registry_.add("tokens_total", {"logical"}, static_cast<double>(step.logical_tokens));
   registry_.add("tokens_total", {"executed"}, static_cast<double>(step.executed_tokens));
   registry_.add("tokens_total", {"supervised"}, static_cast<double>(step.supervised_tokens));
+  registry_.add(
+      "flops_total", {},
+      flops_of_weight_ * (static_cast<double>(weights_.all_rows) * static_cast<double>(step.executed_tokens) +
+                          static_cast<double>(weights_.loss_rows) * static_cast<double>(step.supervised_tokens)));
   registry_.add("samples_total", {}, static_cast<double>(step.samples));
   registry_.set("loss", {}, step.loss);
   registry_.add("loss_sum_total", {}, step.loss * static_cast<double>(step.supervised_tokens));

@@ -14,6 +14,7 @@
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/loop/step_timer.h"
 #include "trainer/loop/trainer.h"
+#include "trainer/plan/flop_plan.h"
 #include "trainer/recipe/recipe.h"
 #include "trainer/telemetry/metric_registry.h"
 #include "trainer/telemetry/metrics_exporter.h"
@@ -99,6 +100,8 @@ class RunMetrics {
   // Of the running cell.
   std::string format_, state_;
   double clip_norm_ = 0.0;
+  MatmulWeights weights_;
+  double flops_of_weight_ = 4.0;  // and row
   int data_size_ = 1, tensor_size_ = 1;
   std::atomic<int> gpu_ = -1;  // its index; the exporter's thread reads it
   CollectiveTime collectives_;

@@ -82,6 +82,20 @@ std::vector<MetricSpec> make_catalog() {
        kTiming},
 
       {"entune_tokens_total", counter, {"kind"}, "", "Tokens trained on.", kFirstRank},
+      {"entune_flops_total",
+       counter,
+       {},
+       "",
+       "Floating-point operations of the training's matrix products, those that checkpointing repeats not counted: for "
+       "each executed token and weight 4 with LoRA, 6 in full fine-tuning; of what only tokens with a loss pass, for "
+       "each supervised token.",
+       kFirstRank},
+      {"entune_peak_flops_per_second",
+       gauge,
+       {},
+       "",
+       "Speed of a large matrix product on the rank's GPU, measured when the run began: what MFU is a share of.",
+       kTiming | kGpu},
       {"entune_samples_total", counter, {}, "", "Texts trained on.", kFirstRank},
       {"entune_loss", gauge, {}, "", "Weighted mean loss of the last step.", kFirstRank},
       {"entune_loss_sum_total",

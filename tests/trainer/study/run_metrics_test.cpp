@@ -98,6 +98,14 @@ TEST_F(RunMetricsTest, CountsWhatTheLogsOfTheRunSay) {
   for (int rank = 0; rank < 2; ++rank) EXPECT_EQ(value("entune_steps_total", rank), steps);
   EXPECT_EQ(value("entune_samples_total"), 32);
   EXPECT_EQ(value("entune_tokens_total{kind=\"executed\"}"), tokens);
+  const LlamaConfig c = set_up_cell(expand_study(folder_ / "recipe.yaml", {})[0].loaded.recipe, 1).config;
+  const std::int64_t keys = c.num_kv_heads * c.head_dim * c.hidden_size,
+                     queries = c.num_heads * c.head_dim * c.hidden_size;
+  const std::int64_t after = queries + 3 * c.intermediate_size * c.hidden_size;  // o_proj and the MLP
+  const auto all_rows = static_cast<double>(c.num_layers * (queries + 2 * keys) + (c.num_layers - 1) * after);
+  EXPECT_EQ(value("entune_flops_total"),
+            4.0 * (all_rows * tokens + static_cast<double>(after + c.vocab_size * c.hidden_size) *
+                                           value("entune_tokens_total{kind=\"supervised\"}")));
   EXPECT_DOUBLE_EQ(value("entune_loss"), loss);
   EXPECT_DOUBLE_EQ(value("entune_validation_loss"), validation_loss);
   EXPECT_EQ(value("entune_epoch"), 2);
