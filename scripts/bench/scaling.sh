@@ -7,7 +7,7 @@
 #   RANKS="1 2 4"                        sizes (default: 1, 2, 4, ... up to this machine's cores or GPUs)
 #   TENSOR="1 2 4 8"                     tensor ranks; those that divide a size are tried
 #   MODES="strong weak"  ROUNDS=1  STEPS=4  WARMUP=1
-#   LAUNCH="mpirun ... -np"              what starts N ranks, with N behind it (scripts/slurm sets it)
+#   LAUNCH="mpirun ... -np"              what starts N ranks, with N behind it; under Slurm take scripts/slurm/scaling.sh
 #   THREADS=1                            of each rank, so that a rank is a core wherever there is no GPU
 #   SCORES=DIR                           a finished run of the recipe: what a point of F1 costs
 #   OUT=DIR                              default runs/scaling/<recipe>
@@ -17,7 +17,8 @@ shift
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 trainer=${ENTUNE_BUILD_DIR:-build}/bin/trainer
 [ -x "$trainer" ] || { echo "scaling.sh: expected a build in ${ENTUNE_BUILD_DIR:-build}; run scripts/quickstart.sh or scripts/test.sh first" >&2; exit 2; }
-units=$( (command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -c ^GPU) || nproc)
+units=$(nvidia-smi -L 2>/dev/null | grep -c ^GPU || true)
+[ "$units" -gt 0 ] || units=$(nproc)
 sizes=1
 for ((n = 2; n <= units; n *= 2)); do sizes+=" $n"; done
 out=${OUT:-runs/scaling/$(basename "$recipe" .yaml)}

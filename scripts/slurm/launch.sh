@@ -57,7 +57,7 @@ name_interface() {
   if [ -z "$interface" ]; then
     last=$(scontrol show hostnames | tail -n 1)
     address=$(scontrol show node "$last" | sed -n 's/.*NodeAddr=\([^ ]*\).*/\1/p')
-    address=$(getent ahosts "$address" | awk 'NR == 1 {print $1}')
+    address=$(getent ahosts "$address" | awk 'NR == 1 {print $1}') || true
     interface=$(ip -oneline route get "$address" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p') || true
   fi
   if [ -z "$interface" ]; then
@@ -121,19 +121,23 @@ launch() {
     status=0
     wait "$pid" || status=$?
   done
-  trap - USR1 TERM
+  trap '' USR1 TERM  # what comes now must not keep the job from being queued again
 }
 
 # progress FOLDER: names what its cells have come to: checkpoints and results
 progress() { find "$1" 2>/dev/null | grep -E '/step_[0-9]+$|/cell\.json$' | sort; }
 
-# train FOLDER ARGUMENTS...: the recipe's training, gone on with. The job is queued again where the ranks ask for it and have brought the cells in
+# train FOLDER ARGUMENTS...: the recipe's training, gone on with; its run folder is $output. The job is queued again where the ranks ask for it and have brought the cells in
 # FOLDER further. Ends this shell with the ranks' exit code.
 train() {
-  local folder=$1 before why limit=${ENTUNE_MAX_RESTARTS:-100} restarts=${SLURM_RESTART_COUNT:-0}
+  local folder=$1 before began why limit=${ENTUNE_MAX_RESTARTS:-100} restarts=${SLURM_RESTART_COUNT:-0}
   shift
   before=$(progress "$folder") || true
+  began=$(date +%s)
   launch --recipe "$recipe" "${options[@]}" "${overrides[@]}" "${telemetry[@]}" --resume auto "$@"
+  # srun ends the rank that hung, and gives its code in place of the others' 86.
+  # shellcheck disable=SC2154
+  if [ "$status" -ge 128 ] && [ -n "$(find "$output" -maxdepth 1 -name 'hang-rank-*.txt' -newermt "@$began" 2>/dev/null)" ]; then status=86; fi
   case $status in
     85) why="saved before its end" ;;
     86) why="a rank hung (exit code 86)" ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Submits a scaling study: for each number of nodes a job that times a recipe's training steps (scaling.sbatch), with its global batch and with
-# one that grows with the data ranks. The results lie in runs/<recipe's name>/; `build/bin/trainer scaling-report` on that folder compares them.
+# one that grows with the data ranks. The results lie in runs/<recipe's name>/scaling/; `build/bin/trainer scaling-report` on that folder compares them.
 # For other layouts submit again with parallel.tensor=N.
 #
 #   scaling.sh "NODES..." [--SBATCH-OPTION=VALUE...] RECIPE [KEY=VALUE...]
@@ -22,7 +22,7 @@ fi
 # shellcheck source=scripts/slurm/launch.sh
 source "$(dirname "$0")/launch.sh"
 read_arguments "$@"
-folder=$(resolved output)
+folder=$(resolved output)/scaling
 for count in $nodes; do
   id=$(sbatch --parsable --nodes="$count" "${slurm_options[@]}" "$(dirname "$0")/scaling.sbatch" "$folder" "$@")
   echo "$id: $count nodes, into $folder"

@@ -121,14 +121,17 @@ cat >"$out/hangs" <<'PROGRAM'
 #!/bin/sh
 if [ "$1" = show-config ]; then echo "output: $HANGS_IN  # here"; exit 0; fi
 mkdir -p "$HANGS_IN/cells/tiny/checkpoints/step_0000001"
-exit 86
+touch "$HANGS_IN/hang-rank-0.txt"
+exit "$HANGS_WITH"
 PROGRAM
 chmod +x "$out/hangs"
-ENTUNE_TRAINER=$out/hangs HANGS_IN=$out/hung submit hung --ntasks=1 --
-ended "$job"
-[ "$(job_says "$job" ExitCode) $(job_says "$job" Restarts)" = "86:0 1" ] || fail "expected a job that ends with 86 after one restart"
-grep -q '^entune-train: a rank hung (exit code 86), and no checkpoint or result in .* is newer than this start (restart 1)' "$out/entune-train-$job.out" ||
-  fail "expected the reason"
+for code in 86 143; do  # the second: what srun makes of a rank that it has to kill
+  ENTUNE_TRAINER=$out/hangs HANGS_WITH=$code HANGS_IN=$out/hung-$code submit "hung-$code" --ntasks=1 --
+  ended "$job"
+  [ "$(job_says "$job" ExitCode) $(job_says "$job" Restarts)" = "86:0 1" ] || fail "expected a job that ends with 86 after one restart"
+  grep -q '^entune-train: a rank hung (exit code 86), and no checkpoint or result in .* is newer than this start (restart 1)' "$out/entune-train-$job.out" ||
+    fail "expected the reason"
+done
 
 # Ranks that do not end at the same moment: srun still says 85.
 cat >"$out/ends_late" <<'PROGRAM'
@@ -168,7 +171,7 @@ unset ENTUNE_TARGETS ENTUNE_LAUNCHER
 scripts/slurm/scaling.sh "1 2" --ntasks-per-node=1 --output="$out/%x-%j.out" "$out/recipe.yaml" output="$out/scaling" --steps=2 --warmup=1 >"$out/submitted.out"
 mapfile -t jobs < <(grep -oE '^[0-9]+' "$out/submitted.out")
 for job in "${jobs[@]}"; do is_done "$job" 0; done
-python3 - "$out/scaling" <<'PYTHON' || fail "expected the points of a scaling study"
+python3 - "$out/scaling/scaling" <<'PYTHON' || fail "expected the points of a scaling study"
 import json, sys
 for nodes in 1, 2:
     for mode, batch in ("strong", 4), ("weak", 4 * nodes):
@@ -176,7 +179,7 @@ for nodes in 1, 2:
         assert point["ranks"]["world"] == nodes and point["global_batch"] == batch, point
 PYTHON
 
-"$trainer" scaling-report "$out/scaling" >"$out/report.out" || fail "expected a report on them"
+"$trainer" scaling-report "$out/scaling/scaling" >"$out/report.out" || fail "expected a report on them"
 [ "$(grep -c '^[12][* ]' "$out/report.out")" -eq 4 ] || fail "expected four rows in the report"
 
 # The time limit: Slurm's signal comes at most a minute early, so within a minute here.

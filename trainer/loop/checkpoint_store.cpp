@@ -74,7 +74,8 @@ std::optional<CheckpointManifest> CheckpointStore::check(const fs::path& checkpo
 }
 
 CheckpointStore::Found CheckpointStore::take(const fs::path& checkpoint, const CheckpointManifest& manifest) {
-  found_ = last_ = checkpoint;
+  last_ = checkpoint;
+  found_ = fs::weakly_canonical(checkpoint);
   return {checkpoint, manifest};
 }
 
@@ -150,7 +151,7 @@ void CheckpointStore::remove_surplus(std::int64_t step) const {
   std::ranges::reverse(newest_first);
   for (const fs::path& path : newest_first) {
     const bool stays = checkpoint_step(path) <= step && num_kept++ < keep_;
-    if (stays || path == found_) continue;
+    if (stays || fs::weakly_canonical(path) == found_) continue;
     try {
       remove_checkpoint(path);
     } catch (const fs::filesystem_error& error) {  // the new one is there all the same

@@ -49,7 +49,8 @@ class CheckpointStore {
   std::filesystem::path directory_;
   std::int64_t keep_;
   Communicator& world_;
-  std::filesystem::path found_, last_;
+  std::filesystem::path found_;  // canonical
+  std::filesystem::path last_;
 };
 
 }  // namespace entune

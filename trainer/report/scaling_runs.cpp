@@ -58,7 +58,7 @@ ScalingRun read_run(const fs::path& path) {
   }
 }
 
-auto place_of(const ScalingRun& run) { return std::tuple(run.weak, run.setting, run.ranks, run.tensor); }
+auto place_of(const ScalingRun& run) { return std::tuple(run.weak, run.setting, run.ranks, run.tensor, run.machines, run.crowded); }
 
 /// Sorted runs of one size and layout -> the one of median speed.
 ScalingRow median_row(std::vector<ScalingRun>::iterator begin, std::vector<ScalingRun>::iterator end) {

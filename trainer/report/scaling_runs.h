@@ -38,7 +38,7 @@ struct TrainingCost {
 /// Of the first trained cell of a summary. Throws InputError where there is none.
 TrainingCost training_cost(const nlohmann::json& summary);
 
-/// A size and layout of the study; of several runs of one the one of median speed.
+/// A size, layout and placement of the study; of several runs of one the one of median speed.
 struct ScalingRow {
   ScalingRun run;
   std::size_t num_runs = 1;

@@ -1,7 +1,9 @@
 #include "trainer/report/summary_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <climits>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -67,8 +69,10 @@ void require_comparable(const json& first, const json& other) {
 }  // namespace
 
 void write_file_whole(const std::filesystem::path& path, std::string_view text) {
-  std::filesystem::path partial = path;
-  partial += ".partial";
+  // Cells that run at the same time, on several machines, write the same files of their study.
+  char machine[HOST_NAME_MAX + 1] = {};
+  ::gethostname(machine, sizeof machine - 1);
+  const std::filesystem::path partial = path.string() + fmt::format(".{}-{}.partial", machine, ::getpid());
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
   {

@@ -53,7 +53,8 @@ std::int64_t machine_memory(const std::string& field) {
 /// One micro-batch of as many tokens as the recipe allows, one text.
 PackedBatch fullest_micro_batch(const Recipe& recipe) {
   PackedBatch batch;
-  const std::int64_t rows = recipe.training.micro_batch_tokens;
+  const std::int64_t rows =
+      std::min(recipe.training.micro_batch_tokens, recipe.training.global_batch * recipe.training.max_tokens);
   batch.token_ids.assign(rows, 0);
   for (std::int64_t i = 0; i < rows; ++i) batch.positions.push_back(i);
   batch.leaf_offsets = {0, rows};
@@ -79,9 +80,9 @@ void require_fit_on_cpus(const StudyCell& cell, const CellSetup& setup, Communic
         "(training.method: lora), set model.dtype: bfloat16 or parallel.zero: 1, or take more machines",
         cell.name, num_ranks, gib(held), gib(all)));
   }
-  if (held < available / 4) return;  // the rest is not worth the look
+  if (world.rank() != 0 || held < available / 4) return;  // the rest is not worth the look
   const std::int64_t peak = num_ranks * dry_run(dry, {fullest_micro_batch(recipe)}).memory.peak();
-  if (world.rank() == 0 && peak > available) {
+  if (peak > available) {
     fmt::print(stderr,
                "warning: {}: a micro-batch of training.micro_batch_tokens = {} would take up to {} on {} ranks, {} of "
                "the machine's memory are free; trainer plan says what takes it\n",

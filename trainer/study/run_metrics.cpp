@@ -196,6 +196,7 @@ void RunMetrics::begin_cell(const StudyCell& cell, DecoderModel& model, DeviceMe
 void RunMetrics::begin_training(Trainer& trainer, at::Device device) {
   enter("train");
   registry_.set("planned_steps", {}, static_cast<double>(trainer.total_steps()));
+  registry_.set("last_step_timestamp_seconds", {}, unix_now());
   if (!recipe_.metrics.enabled) return;
   timer_.emplace(&collectives_, device);
   trainer.tell(&*timer_);

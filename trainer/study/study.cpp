@@ -261,7 +261,9 @@ void run_study(const StudyOptions& options, Communicator& all_ranks) {
   }
   is_left = broadcast_bytes(world, is_left, 0);
   const fs::path metrics_folder = options.only_cell ? folder.cell(cells[chosen.front()].name) : folder.root();
-  RunMetrics metrics(base.recipe, world, metrics_folder / "metrics" / fmt::format("rank-{}.prom", world.rank()), begin);
+  Recipe labelled = base.recipe;  // cells that run beside each other are runs of their own to Prometheus
+  if (options.only_cell) labelled.name += "/" + cells[chosen.front()].name;
+  RunMetrics metrics(labelled, world, metrics_folder / "metrics" / fmt::format("rank-{}.prom", world.rank()), begin);
   for (const std::size_t i : chosen) {
     if (first_rank) {
       fmt::print("cell {} of {}: {}{}\n", i + 1, cells.size(), cells[i].name,

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <system_error>
 
 namespace entune {
 namespace {
@@ -26,9 +27,13 @@ std::string lines_until(const std::filesystem::path& file, std::int64_t last_ste
 StepLog::StepLog(const std::filesystem::path& file, std::int64_t last_step, std::int64_t last_validation) {
   if (file.empty()) return;
   const std::string kept = lines_until(file, last_step, last_validation);
-  out_.open(file);
-  out_ << kept << std::flush;
-  if (!out_) throw std::runtime_error(fmt::format("{}: cannot be written", file.string()));
+  // Whole, or as it was: a run may be killed here too.
+  const std::filesystem::path partial = file.string() + ".partial";
+  std::ofstream(partial) << kept << std::flush;
+  std::error_code error;
+  if (std::filesystem::file_size(partial, error) == kept.size()) std::filesystem::rename(partial, file, error);
+  out_.open(file, std::ios::app);
+  if (error || !out_) throw std::runtime_error(fmt::format("{}: cannot be written", file.string()));
 }
 
 void StepLog::write(const StepRecord& record) {

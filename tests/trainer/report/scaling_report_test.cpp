@@ -87,6 +87,10 @@ TEST_F(ScalingReport, OfSeveralRunsTheMedianCounts) {
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].num_runs, 3u);
   EXPECT_EQ(all[0].run.tokens_per_second, 1000.0);
+  json elsewhere = benchmark(1, 1, 1000.0);
+  elsewhere["place"]["crowded"] = true;
+  add(elsewhere);
+  EXPECT_EQ(rows().size(), 2u) << "another placement is another row";
 }
 
 TEST_F(ScalingReport, APointCostsWhatTheWholeTrainingTakes) {

@@ -48,6 +48,11 @@ class RunMetricsTest : public testing::Test {
     return {.recipe = folder_.write("recipe.yaml", recipe), .overrides = std::move(overrides), .overwrite = true};
   }
 
+  void run_on_two_ranks(const std::vector<std::string>& overrides) const {
+    const StudyOptions written_once = options(overrides);
+    spawn_ranks(2, [&](Communicator& world) { run_study(written_once, world); });
+  }
+
   std::string page(int rank = 0) const { return read_file(run() / "metrics" / fmt::format("rank-{}.prom", rank)); }
   /// The value of one series of a rank's snapshot.
   double value(const std::string& series, int rank = 0) const {
@@ -66,7 +71,7 @@ class RunMetricsTest : public testing::Test {
 TEST_F(RunMetricsTest, PhasesAddUpToTheWallTimeOnEveryRank) {
   // Two data ranks, so that there is communication.
   const auto begin = std::chrono::steady_clock::now();
-  spawn_ranks(2, [&](Communicator& world) { run_study(options({"training.epochs=20"}), world); });
+  run_on_two_ranks({"training.epochs=20"});
   const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (int rank = 0; rank < 2; ++rank) {
     double steps = 0.0, all = phase("evaluation", rank) + phase("checkpoint", rank) + phase("other", rank);
@@ -83,7 +88,7 @@ TEST_F(RunMetricsTest, PhasesAddUpToTheWallTimeOnEveryRank) {
 }
 
 TEST_F(RunMetricsTest, CountsWhatTheLogsOfTheRunSay) {
-  spawn_ranks(2, [&](Communicator& world) { run_study(options({"training.prefix_sharing=false"}), world); });
+  run_on_two_ranks({"training.prefix_sharing=false"});
   std::ifstream log(run() / "cells/tiny/steps.jsonl");
   double steps = 0, tokens = 0, loss = 0, validation_loss = 0;
   for (std::string line; std::getline(log, line);) {
@@ -197,7 +202,7 @@ TEST_F(RunMetricsTest, TheSnapshotOfARunThatFailsIsThereAndHoldsNoText) {
 }
 
 TEST_F(RunMetricsTest, NoSnapshotOfAnEarlierRunStays) {
-  spawn_ranks(2, [&](Communicator& world) { run_study(options({}), world); });
+  run_on_two_ranks({});
   EXPECT_TRUE(std::filesystem::exists(run() / "metrics/rank-1.prom"));
   run_study(options({}), *make_self_communicator());
   EXPECT_FALSE(std::filesystem::exists(run() / "metrics/rank-1.prom"));
