@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "distributed/timed_communicator.h"
@@ -17,6 +18,11 @@ namespace entune {
 /// beside it; it is taken out of that phase, so that the phases add up to the step.
 enum class StepPhase { data, forward, backward, optimizer, communication };
 constexpr std::size_t kNumStepPhases = 5;
+constexpr std::pair<const char*, StepPhase> kStepPhases[kNumStepPhases] = {{"data", StepPhase::data},
+                                                                           {"forward", StepPhase::forward},
+                                                                           {"backward", StepPhase::backward},
+                                                                           {"communication", StepPhase::communication},
+                                                                           {"optimizer", StepPhase::optimizer}};
 
 /// Time of each phase, added up over steps until reset(). Trainer calls it where it is given one.
 ///

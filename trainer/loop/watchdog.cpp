@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "trainer/telemetry/signals_elsewhere.h"
+
 namespace entune {
 namespace fs = std::filesystem;
 namespace {
@@ -62,22 +64,6 @@ void write_stack_of(pthread_t thread, int file) {
   for (int i = 0; i < 25 && !stack_written; ++i) std::this_thread::sleep_for(20ms);
 }
 
-/// Signals are for the main thread: none of the threads made in its lifetime takes one.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 std::string describe(int rank, const RankSight& sight) {
   if (!sight.record) return fmt::format("rank {}: no record\n", rank);
   return fmt::format("rank {}: {}; unchanged for {:.1f} s, last sign of life {:.1f} s ago; {}, process {}\n", rank,
@@ -123,7 +109,7 @@ Watchdog::Watchdog(Alone, WatchdogOptions options, Communicator& world)
   set_pulse(&(*record_)->pulse);
   void* frame = nullptr;
   ::backtrace(&frame, 1);  // loads what the first call needs
-  const SignalsBlocked none_here;
+  const SignalsElsewhere signals;
   time_ = std::thread([this] { keep_time(); });
   records_ = std::thread([this] { keep_records(); });
 }

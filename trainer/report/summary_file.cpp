@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <climits>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 
 #include "data/input_error.h"
 #include "trainer/report/summary_numbers.h"
+#include "trainer/telemetry/machine_name.h"
 
 namespace entune {
 namespace {
@@ -70,9 +70,7 @@ void require_comparable(const json& first, const json& other) {
 
 void write_file_whole(const std::filesystem::path& path, std::string_view text) {
   // Cells that run at the same time, on several machines, write the same files of their study.
-  char machine[HOST_NAME_MAX + 1] = {};
-  ::gethostname(machine, sizeof machine - 1);
-  const std::filesystem::path partial = path.string() + fmt::format(".{}-{}.partial", machine, ::getpid());
+  const std::filesystem::path partial = path.string() + fmt::format(".{}-{}.partial", machine_name(), ::getpid());
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
   {

@@ -35,12 +35,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr double kMatmulSeconds = 1.0;
-constexpr std::pair<const char*, StepPhase> kPhases[] = {{"data", StepPhase::data},
-                                                         {"forward", StepPhase::forward},
-                                                         {"backward", StepPhase::backward},
-                                                         {"communication", StepPhase::communication},
-                                                         {"optimizer", StepPhase::optimizer}};
-
 std::vector<double> over_ranks(Communicator& group, const std::vector<double>& values, ReduceOp op) {
   at::Tensor cells = at::tensor(values, at::kDouble);
   group.all_reduce(cells, op);
@@ -79,7 +73,7 @@ struct Timed {
   double seconds = 0.0;
   std::int64_t samples = 0;
   TokenCounts tokens;
-  std::vector<double> phase_seconds;  // of this rank, as kPhases
+  std::vector<double> phase_seconds;  // of this rank, as kStepPhases
 };
 
 ordered_json step_json(const StepRecord& step) {
@@ -250,7 +244,7 @@ class Benchmark {
       result_["losses"].push_back(step_json(record));
       progress.update(step + 1, fmt::format("loss {:.4f}", record.loss));
     }
-    for (const auto& [name, phase] : kPhases) timed.phase_seconds.push_back(timer_->seconds(phase));
+    for (const auto& [name, phase] : kStepPhases) timed.phase_seconds.push_back(timer_->seconds(phase));
     timed.step_seconds = over_ranks(world(), mine, ReduceOp::max);
     for (const double seconds : timed.step_seconds) timed.seconds += seconds;
     return timed;
@@ -298,9 +292,9 @@ class Benchmark {
     for (const double sum : sums) all += sum;
     std::string line = "time:";
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      result_["phases"][kPhases[i].first] = {{"largest", largest[i]},
+      result_["phases"][kStepPhases[i].first] = {{"largest", largest[i]},
                                              {"mean", sums[i] / static_cast<double>(world().size())}};
-      line += fmt::format("{} {} {:.1f} %", i == 0 ? "" : ",", kPhases[i].first, 100.0 * sums[i] / all);
+      line += fmt::format("{} {} {:.1f} %", i == 0 ? "" : ",", kStepPhases[i].first, 100.0 * sums[i] / all);
     }
     say(line);
   }

@@ -3,10 +3,8 @@
 #include <ATen/core/Tensor.h>
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
-#include <unistd.h>
 
 #include <array>
-#include <climits>
 #include <cmath>
 #include <cstdlib>
 #include <exception>
@@ -21,6 +19,7 @@
 #include "trainer/report/summary_file.h"
 #include "trainer/study/benchmark_dump.h"
 #include "trainer/study/cell_setup.h"
+#include "trainer/telemetry/machine_name.h"
 #include "trainer/telemetry/process_memory.h"
 #include "trainer/telemetry/pulse.h"
 #include "trainer/telemetry/scrape_targets.h"
@@ -32,11 +31,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::pair<std::string_view, StepPhase> kStepPhases[] = {{"data", StepPhase::data},
-                                                                  {"forward", StepPhase::forward},
-                                                                  {"backward", StepPhase::backward},
-                                                                  {"communication", StepPhase::communication},
-                                                                  {"optimizer", StepPhase::optimizer}};
 constexpr std::array<std::string_view, kNumCollectives> kCollectives = {"all_reduce", "all_gather", "reduce_scatter",
                                                                         "broadcast", "barrier"};
 constexpr std::string_view kShares[] = {"parsed", "well_formed", "copy_exact", "hit_max_tokens"};
@@ -67,12 +61,6 @@ double bus_factor(Collective call, int size) {
       break;
   }
   return 0.0;
-}
-
-std::string machine_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  gethostname(name, sizeof name - 1);
-  return name;
 }
 
 /// As nvidia-smi writes it: GPU-01234567-89ab-....

@@ -4,10 +4,11 @@
 #include <httplib.h>
 
 #include <chrono>
-#include <csignal>
 #include <stdexcept>
 #include <thread>
 #include <utility>
+
+#include "trainer/telemetry/signals_elsewhere.h"
 
 // Not prometheus::Exposer: its threads have stacks of 100 KiB, less than the thread-local storage of a program with
 // CUDA's libraries, and none of them can start.
@@ -15,23 +16,6 @@ namespace entune {
 namespace {
 
 constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Threads that are started in its scope take no signals but those that a thread brings on itself.
-class SignalsElsewhere {
- public:
-  SignalsElsewhere() {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) sigdelset(&all, own);
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~SignalsElsewhere() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsElsewhere(const SignalsElsewhere&) = delete;
-  SignalsElsewhere& operator=(const SignalsElsewhere&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 // Without the library's SO_REUSEPORT, by which two processes would share one port unknowingly.
 void let_port_be_used_again(int socket) {

@@ -1,25 +1,20 @@
 #include "trainer/telemetry/scrape_targets.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <climits>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <system_error>
 
+#include "trainer/telemetry/machine_name.h"
+
 namespace entune {
 namespace fs = std::filesystem;
 
 std::string reachable_address(const std::string& bind, int port) {
-  std::string host = bind;
-  if (bind == "0.0.0.0" || bind == "::") {
-    char name[HOST_NAME_MAX + 1] = {};
-    gethostname(name, sizeof name - 1);
-    host = name;
-  }
+  const std::string host = bind == "0.0.0.0" || bind == "::" ? machine_name() : bind;
   return fmt::format(fmt::runtime(host.find(':') == std::string::npos ? "{}:{}" : "[{}]:{}"), host, port);
 }
 
