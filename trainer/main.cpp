@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
   entune::add_checkpoints(app, context);
   entune::add_plan(app, context);
   entune::add_metrics_catalog(app, context);
+  entune::add_coverage(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -199,7 +199,7 @@ ClassCoverage cover(char letter, const LabelList& labels, const AssignedClasses&
   const bool is_whole = missing.empty() && letter != kOther;
   result.coverage = result.labels.empty() ? Coverage::none : is_whole ? Coverage::covered : Coverage::partly;
   if (result.coverage == Coverage::partly && letter != kOther)
-    notes.insert(notes.begin(), fmt::format("no label for all {}", fmt::join(missing, ", ")));
+    notes.insert(notes.begin(), fmt::format("not, or not all: {}", fmt::join(missing, ", ")));
   if (!of_rule.note.empty()) notes.emplace_back(of_rule.note);
   result.note = fmt::format("{}", fmt::join(notes, "; "));
   return result;

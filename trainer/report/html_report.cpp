@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "trainer/report/coverage_table.h"
 #include "trainer/report/html_page.h"
 #include "trainer/report/html_table.h"
 #include "trainer/report/html_text.h"
@@ -132,7 +133,8 @@ std::string recipe_section(const json& summary) {
 std::string html_report(const json& summary) {
   std::string body = header(summary);
   for (const std::string& split : splits_of(summary)) body += score_section(summary, split);
-  body += loss_section(summary) + cost_section(summary) + corpus_section(summary) + recipe_section(summary);
+  body += loss_section(summary) + cost_section(summary) + corpus_section(summary) + coverage_section(summary) +
+          recipe_section(summary);
   return html_page(string_at(summary, {"name"}), body);
 }
 

@@ -11,6 +11,7 @@
 #include <numeric>
 #include <set>
 
+#include "data/deidentify/safe_harbor.h"
 #include "data/input_error.h"
 #include "data/scoring/document_score.h"
 #include "trainer/loop/early_end.h"
@@ -45,6 +46,13 @@ json labels_json(const LabelList& labels) {
   json list = json::array();
   for (const Label& label : labels) list.push_back({{"name", label.name}, {"description", label.description}});
   return list;
+}
+
+LabelList labels_of(const json& summary) {
+  LabelList labels;
+  for (const json& label : summary["labels"])
+    labels.push_back({string_at(label, {"name"}), string_at(label, {"description"})});
+  return labels;
 }
 
 std::string utc_now() {
@@ -109,6 +117,7 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
                            read_document_scores(cell.folder / "scores" / (split + ".jsonl"))});
     }
   }
+  summary["coverage"] = to_json(safe_harbor_coverage(labels_of(summary)));
   ComparisonOptions options;
   options.bootstrap_samples = summary.value("bootstrap", options.bootstrap_samples);
   options.seed = summary.value("seed", options.seed);

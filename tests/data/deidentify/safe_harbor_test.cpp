@@ -41,7 +41,7 @@ TEST(SafeHarbor, LabelsOfPresidioSynth) {
   for (const ClassCoverage& each : coverage.classes) table += "cpn-"[static_cast<int>(each.coverage)];
   EXPECT_EQ(table, "cpccpccnnppnnpc--p");
   EXPECT_THAT(at(coverage, 'B').labels, ElementsAre("STREET_ADDRESS", "GPE", "ZIP_CODE"));
-  EXPECT_THAT(at(coverage, 'B').note, HasSubstr("no label for all coordinates"));
+  EXPECT_THAT(at(coverage, 'B').note, HasSubstr("not, or not all: coordinates"));
   EXPECT_THAT(at(coverage, 'B').note, HasSubstr("GPE: countries and states"));
   EXPECT_THAT(at(coverage, 'E').note, HasSubstr("fax"));
   EXPECT_THAT(coverage.without_class, ElementsAre("TITLE"));
