@@ -19,6 +19,7 @@
 #include "trainer/loop/watchdog.h"
 #include "trainer/report/cell_comparison.h"
 #include "trainer/report/comparison_table.h"
+#include "trainer/report/example_section.h"
 #include "trainer/report/html_report.h"
 #include "trainer/report/summary_file.h"
 #include "trainer/report/summary_numbers.h"
@@ -106,7 +107,8 @@ void order_cells(std::vector<FinishedCell>& cells, const std::vector<std::string
                    [&](const FinishedCell& a, const FinishedCell& b) { return place(a) < place(b); });
 }
 
-void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output) {
+void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output,
+                       std::int64_t num_examples = 0) {
   std::vector<NamedDocuments> documents;
   summary["cells"] = json::array();
   for (const FinishedCell& cell : cells) {
@@ -125,12 +127,18 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
     if (options.held_out.empty()) options.held_out = held_out_labels(summary, split);
   }
   summary["comparisons"] = compare_cells(documents, options);
+  std::string examples;
+  if (num_examples > 0) {
+    std::vector<CellAnswers> answers;
+    for (const FinishedCell& cell : cells) answers.push_back({cell.result["name"], cell.folder / "predictions"});
+    examples = example_section(answers, num_examples);
+  }
   const RunFolder target(output);
   fs::create_directories(output);
   write_summary(target.summary(), summary);
-  write_html_report(target.report(), summary);
-  fmt::print("{}\nreport: {}\nsummary: {}\n", comparison_table(summary), target.report().string(),
-             target.summary().string());
+  write_html_report(target.report(), summary, examples);
+  fmt::print("{}\nreport: {}{}\nsummary: {}\n", comparison_table(summary), target.report().string(),
+             examples.empty() ? "" : " (holds texts of the data set)", target.summary().string());
 }
 
 std::vector<std::string> names_of(const std::vector<StudyCell>& cells) {
@@ -352,7 +360,7 @@ void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, con
 
 }  // namespace
 
-void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
+void write_report(const std::vector<fs::path>& runs, const fs::path& output, std::int64_t examples) {
   std::vector<json> summaries;
   std::vector<FinishedCell> all;
   for (const fs::path& run : runs) {
@@ -377,7 +385,7 @@ void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
     }
     summaries.push_back(std::move(summary));
   }
-  compare_and_write(merge_summaries(summaries), all, output);
+  compare_and_write(merge_summaries(summaries), all, output, examples);
 }
 
 }  // namespace entune
