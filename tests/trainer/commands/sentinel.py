@@ -244,8 +244,13 @@ def after_training():
     run("report-cut", "report", kept, "--examples", 3, "--output", OUT / "none", code=2)
 
 
+def refused(name, *arguments):
+    said = run(name, *arguments, code=2)
+    expect("rror: " in said, f"{name}: expected an error, found '{said}'")
+
+
 def bad_inputs():
-    """Every reader, and files and words in the wrong place."""
+    """Commands that are refused: every reader, and files and words in the wrong place."""
     first, second = sample(0), sample(1)
     whole = json.dumps(first)
     person = first["entities"][0]
@@ -262,6 +267,7 @@ def bad_inputs():
         "outside.jsonl": entity(end=10000),
         "type.jsonl": entity(start=FIRST),
         "label.jsonl": entity(label=f"{FIRST} {LAST}"),
+        "label-outside.jsonl": entity(label=f"{FIRST} {LAST}", end=10000),
         "value-for-text.jsonl": json.dumps(dict(first, text=[FIRST])),
         "twice.jsonl": '{"' + FIRST + '": 1, "' + FIRST + '": 2}',
         "list.jsonl": json.dumps([FIRST, LAST]),
@@ -291,9 +297,7 @@ def bad_inputs():
     for name in ("cut.jsonl", "utf8.jsonl", "list.jsonl"):
         jobs.append((f"predict-{name}", "predict", RUNS / "run", "--input", DATA / name))
         jobs.append((f"evaluate-{name}", "evaluate", RUNS / "run", "--data", DATA / name))
-    for name, *arguments in jobs:
-        said = run(name, *arguments, code=2)
-        expect("rror: " in said, f"{name}: expected an error, found '{said}'")
+    return jobs
 
 
 def main():
@@ -302,8 +306,8 @@ def main():
     expect(found_in((DATA / "texts.jsonl").read_bytes()), "the data to hold the marker")
     train_and_scrape()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:  # most of a crash and of a hang is waiting
-        parts = [pool.submit(part) for part in
-                 (hang, lambda: crash(signal.SIGSEGV), bad_inputs, lambda: (after_training(), crash(signal.SIGABRT)))]
+        parts = [pool.submit(part) for part in (hang, lambda: crash(signal.SIGSEGV), after_training, lambda: crash(signal.SIGABRT))]
+        parts += [pool.submit(refused, *job) for job in bad_inputs()]
         for part in concurrent.futures.as_completed(parts):
             part.result()
     expect(not [p for p in OUT.rglob("core*") if p.is_file()], "no core file")
