@@ -190,9 +190,14 @@ std::optional<std::string> shift_date(std::string_view text, std::int64_t days, 
   const chrono::year_month_day shifted(moved);
   const int day = static_cast<int>(static_cast<unsigned>(shifted.day()));
   const auto month = static_cast<unsigned>(shifted.month());
-  // One digit where the text would pad: none of its numbers is padded.
-  const bool padded = std::all_of(date->fields.begin(), date->fields.end(), [](const Field& field) {
-    return (field.kind != 'd' && field.kind != 'm') || field.text.size() == 2;
+  // Two digits each where numbers stand alone, or a 0 in front of a written month's day ("05-Mar" shows in "28-Mar").
+  const bool padded = std::all_of(date->fields.begin(), date->fields.end(), [&](const Field& field) {
+    if (field.kind != 'd' && field.kind != 'm') return true;
+    const bool in_numbers =
+        std::none_of(date->fields.begin(), date->fields.end(), [](const Field& other) { return other.kind == 'M'; });
+    const std::size_t end = field.position + field.text.size();
+    return field.text.size() == 2 &&
+           (in_numbers || field.text[0] == '0' || (end < original.size() && original[end] == '-'));
   });
   std::string result;
   std::size_t copied = 0;

@@ -28,14 +28,15 @@ enum class OperatorKind {
 
 struct Operator {
   OperatorKind kind = OperatorKind::replace;
-  std::optional<std::string> value;   ///< of replace
-  bool numbered = false;              ///< of replace: <PERSON_1>, the same value with the same number in a document
-  std::string character = "*";        ///< of mask: one code point
-  std::optional<std::int64_t> count;  ///< of mask: so many code points; all if not given
-  bool from_end = false;              ///< of mask: the last ones
-  std::int64_t length = 64;           ///< of hash: hexadecimal digits, 8 to 64
-  bool day_first = false;             ///< of date_shift: 3/4/2024 is the third of April
-  std::optional<std::int64_t> oldest_year;  ///< of year_only: earlier years, which tell an age over 89, are not kept
+  std::optional<std::string> value = {};  ///< of replace
+  bool numbered = false;                  ///< of replace: <PERSON_1>, the same value with the same number in a document
+  std::string character = "*";            ///< of mask: one code point
+  std::optional<std::int64_t> count = {};  ///< of mask: so many code points; all if not given
+  bool from_end = false;                   ///< of mask: the last ones
+  std::int64_t length = 64;                ///< of hash: hexadecimal digits, 8 to 64
+  bool day_first = false;                  ///< of date_shift: 3/4/2024 is the third of April
+  std::optional<std::int64_t> oldest_year =
+      {};  ///< of year_only: earlier years, which tell an age over 89, are not kept
 
   friend bool operator==(const Operator&, const Operator&) = default;
 };

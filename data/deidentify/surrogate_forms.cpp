@@ -26,32 +26,31 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 
 char digit(Random& random) { return static_cast<char>('0' + random.below(10)); }
 
-struct Range {
-  char32_t first;
-  char32_t last;
+struct Script {
+  char32_t first, last;              ///< what belongs to it
+  char32_t first_drawn, last_drawn;  ///< what stands for it
 };
 
-/// Letters and digits beyond ASCII that are replaced by others of the same range, ascending.
-constexpr std::array kScripts = std::to_array<Range>({
-    {0x391, 0x3A1},    // Greek
-    {0x3B1, 0x3C9},    //
-    {0x410, 0x42F},    // Cyrillic
-    {0x430, 0x44F},    //
-    {0x5D0, 0x5EA},    // Hebrew
-    {0x621, 0x63A},    // Arabic
-    {0x641, 0x64A},    //
-    {0x660, 0x669},    // Arabic digits
-    {0x6F0, 0x6F9},    //
-    {0x905, 0x939},    // Devanagari
-    {0x966, 0x96F},    //
-    {0xE01, 0xE2E},    // Thai
-    {0x3041, 0x3096},  // hiragana
-    {0x30A1, 0x30FA},  // katakana
-    {0x4E00, 0x9FA5},  // Han
-    {0xAC00, 0xD7A3},  // Hangul
-    {0xFF10, 0xFF19},  // full-width digits
-    {0xFF21, 0xFF3A},  // full-width letters
-    {0xFF41, 0xFF5A},  //
+/// Letters and digits beyond ASCII that are replaced by their like.
+constexpr std::array kScripts = std::to_array<Script>({
+    {0x386, 0x3AB, 0x391, 0x3A1},      // Greek
+    {0x3AC, 0x3CE, 0x3B1, 0x3C9},      //
+    {0x400, 0x42F, 0x410, 0x42F},      // Cyrillic
+    {0x430, 0x45F, 0x430, 0x44F},      //
+    {0x5D0, 0x5EA, 0x5D0, 0x5EA},      // Hebrew
+    {0x621, 0x64A, 0x628, 0x63A},      // Arabic
+    {0x660, 0x669, 0x660, 0x669},      // Arabic digits
+    {0x6F0, 0x6F9, 0x6F0, 0x6F9},      //
+    {0x905, 0x939, 0x905, 0x939},      // Devanagari
+    {0x966, 0x96F, 0x966, 0x96F},      //
+    {0xE01, 0xE2E, 0xE01, 0xE2E},      // Thai
+    {0x3041, 0x3096, 0x3041, 0x3096},  // hiragana
+    {0x30A1, 0x30FA, 0x30A1, 0x30FA},  // katakana
+    {0x4E00, 0x9FFF, 0x4E00, 0x9FA5},  // Han
+    {0xAC00, 0xD7A3, 0xAC00, 0xD7A3},  // Hangul
+    {0xFF10, 0xFF19, 0xFF10, 0xFF19},  // full-width digits
+    {0xFF21, 0xFF3A, 0xFF21, 0xFF3A},  // full-width letters
+    {0xFF41, 0xFF5A, 0xFF41, 0xFF5A},  //
 });
 
 /// Stands for itself: spaces and punctuation.
@@ -80,10 +79,11 @@ void append_like(std::string& text, char32_t c, Random& random) {
     utf8::append(c, std::back_inserter(text));
   } else if (!is_mark(c)) {
     const auto script = std::find_if(kScripts.begin(), kScripts.end(),
-                                     [&](const Range& range) { return c >= range.first && c <= range.last; });
-    const Range range = script == kScripts.end() ? Range{'a', 'z'} : *script;
-    utf8::append(range.first + static_cast<char32_t>(random.below(range.last - range.first + 1)),
-                 std::back_inserter(text));
+                                     [&](const Script& range) { return c >= range.first && c <= range.last; });
+    const bool is_known = script != kScripts.end();
+    const char32_t first = is_known ? script->first_drawn : 'a';
+    const char32_t last = is_known ? script->last_drawn : 'z';
+    utf8::append(first + static_cast<char32_t>(random.below(last - first + 1)), std::back_inserter(text));
   }
 }
 
