@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <string_view>
 
 namespace entune {
 
@@ -28,7 +27,7 @@ class JsonlOutput {
   /// Throws InputError "path:line: ..." if the next line that is there is another document's, or none of this kind.
   bool has(const std::string& id);
   /// The input is at its end. Throws InputError if more lines are there than the input has documents.
-  void require_no_more() const;
+  void require_no_more();
   /// Lines that has() found.
   std::int64_t num_resumed() const { return num_resumed_; }
 
@@ -38,7 +37,7 @@ class JsonlOutput {
  private:
   std::filesystem::path path_;
   int descriptor_ = -1;
-  std::ifstream earlier_;  // open while lines of it may follow
+  std::ifstream earlier_;  // open while more of its lines may be there
   std::int64_t num_resumed_ = 0;
 };
 

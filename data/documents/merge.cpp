@@ -19,11 +19,11 @@ namespace {
 /// One span of the document, as the windows saw it.
 struct Span {
   Entity entity;
-  std::vector<std::size_t> windows;  ///< that saw it, whole or in part; ascending
-  bool cut_off = false;              ///< it ends with its last window, the text goes on
-  bool cut_on = false;               ///< it begins with its first window, the text began before
+  std::vector<std::size_t> windows = {};  ///< that saw it, whole or in part; ascending
+  bool cut_off = false;                   ///< it ends with its last window, the text goes on
+  bool cut_on = false;                    ///< it begins with its first window, the text began before
   std::int64_t context = 0;
-  std::optional<std::size_t> gave_way_to;
+  std::optional<std::size_t> gave_way_to = {};
 };
 
 void add_windows(Span& span, const std::vector<std::size_t>& windows) {
@@ -54,7 +54,7 @@ class SpanMerger {
   std::size_t add(const Entity& entity, std::size_t window) {
     const auto [found, is_new] = by_start_.try_emplace(entity, spans_.size());
     if (is_new) {
-      spans_.push_back({.entity = entity, .windows = {}});
+      spans_.push_back({.entity = entity});
       by_end_.emplace(std::tuple(entity.end, entity.start, entity.label), found->second);
     }
     Span& span = spans_[found->second];
@@ -149,7 +149,7 @@ class SpanMerger {
       const Entity whole{spans_[first].entity.start, spans_[*second].entity.end, spans_[first].entity.label};
       const auto [found, is_new] = by_start_.try_emplace(whole, spans_.size());
       if (is_new) {
-        spans_.push_back({.entity = whole, .windows = {}});
+        spans_.push_back({.entity = whole});
         spans_.back().cut_off = spans_[*second].cut_off;
         spans_.back().cut_on = spans_[first].cut_on;
       }
