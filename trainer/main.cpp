@@ -104,6 +104,8 @@ int main(int argc, char** argv) {
   entune::add_inspect_data(app, context);
   entune::add_evaluate(app, context);
   entune::add_predict(app, context);
+  entune::add_deidentify(app, context);
+  entune::add_reidentify(app, context);
   entune::add_export(app, context);
   entune::add_generate_data(app, context);
   entune::add_draft_prompt(app, context);

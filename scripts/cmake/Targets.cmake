@@ -1,6 +1,6 @@
 # One static library per folder. What a library may link is the order of the folders; tests/include_rules checks the includes.
 #
-# entune_library(NAME [DEPENDS lib...]): all *.cpp of the calling folder (RECURSE: of its subfolders too, but for those with a CMakeLists.txt).
+# entune_library(NAME [DEPENDS lib...]): all *.cpp of the calling folder (RECURSE: of its subfolders too).
 # entune_torch_library(NAME ...): the same for folders that see libtorch.
 #
 # By file: X_absent.cpp stands in for X.cpp in a build without CUDA. *.cu are compiled by nvcc, where there is one, and know pointers and
@@ -41,11 +41,6 @@ function(add_entune_library name precompiled)
   cmake_parse_arguments(arg "RECURSE" "" "DEPENDS" ${ARGN})
   if(arg_RECURSE)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
-    file(GLOB own_libraries CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*/CMakeLists.txt)
-    foreach(own ${own_libraries})
-      get_filename_component(folder ${own} DIRECTORY)
-      list(FILTER sources EXCLUDE REGEX "^${folder}/")
-    endforeach()
   else()
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   endif()

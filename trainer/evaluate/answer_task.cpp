@@ -17,6 +17,10 @@ AnswerTask::AnswerTask(const std::string& format, const PromptOptions& prompt, c
       tokenizer_(tokenizer),
       encoder_(make_chat_encoder(chat_family, tokenizer)) {}
 
+std::int64_t AnswerTask::num_tokens(std::string_view text) const {
+  return static_cast<std::int64_t>(tokenizer_.encode(text).size());
+}
+
 EncodedSample AnswerTask::with_answer(const Example& example) const {
   const std::string answer = format_->render(example);
   return encoder_->encode(prompt_.turns_for(example.text), answer);
@@ -24,8 +28,7 @@ EncodedSample AnswerTask::with_answer(const Example& example) const {
 
 GenerationRequest AnswerTask::request(const std::string& text, const AnswerBudget& budget,
                                       std::int64_t max_new_tokens) const {
-  if (max_new_tokens == 0)
-    max_new_tokens = budget.max_new_tokens(static_cast<std::int64_t>(tokenizer_.encode(text).size()));
+  if (max_new_tokens == 0) max_new_tokens = budget.max_new_tokens(num_tokens(text));
   return continue_turns(prompt_.turns_for(text), max_new_tokens);
 }
 
