@@ -19,7 +19,7 @@ bool is_plain(std::string_view name) {
 }  // namespace
 
 std::string shown_name(std::string_view name) {
-  return is_plain(name) ? fmt::format("'{}'", name) : fmt::format("of {} bytes that are no plain name", name.size());
+  return is_plain(name) ? std::string(name) : fmt::format("({} bytes, not shown)", name.size());
 }
 
 std::string stored_name(std::string_view name) {

@@ -129,7 +129,7 @@ Example checked_example(RawSample sample, std::string id,
   for (std::size_t i = 0; i < sample.entities.size(); ++i) {
     const RawEntity& entity = sample.entities[i];
     const auto fail = [&](const std::string& why) {
-      throw SampleError(sample.line, fmt::format("entity {} (label {}, [{}, {})): {}", i + 1, shown_name(entity.label),
+      throw SampleError(sample.line, fmt::format("entity {} ({}, [{}, {})): {}", i + 1, shown_name(entity.label),
                                                  entity.start, entity.end, why));
     };
     if (entity.label.empty()) fail("expected a label, found an empty one");

@@ -90,7 +90,7 @@ std::string unknown_key(std::string_view path) {
         return fmt::format("unknown key '{}'; did you mean '{}{}'?", path, below(section), near);
       }
       // At the top, the file may be no recipe at all.
-      return fmt::format("unknown key {}; {} {}", section.empty() ? shown_name(path) : fmt::format("'{}'", path),
+      return fmt::format("unknown key '{}'; {} {}", section.empty() ? shown_name(path) : std::string(path),
                          section.empty() ? "a recipe has" : section + " has", fmt::join(names, ", "));
     }
     section = inner;

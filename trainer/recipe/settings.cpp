@@ -46,7 +46,7 @@ void Settings::read_section(const std::string& section, const YamlNode& node) {
     const std::string path = section.empty() ? key.name : section + "." + key.name;
     if (key.name.find('.') != std::string::npos) {
       throw InputError(
-          fmt::format("{}: key {} with a dot: dotted keys are for study and the command line; in a file write one "
+          fmt::format("{}: key '{}' with a dot: dotted keys are for study and the command line; in a file write one "
                       "level below the other",
                       key.where, shown_name(path)));
     }
