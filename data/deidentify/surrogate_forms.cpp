@@ -149,7 +149,7 @@ std::optional<std::string> routing_number(const std::string& value, Random& rand
 std::optional<std::string> american_phone(const std::string& value, Random& random) {
   const std::string digits = only(value, is_digit);
   const bool with_country = digits.size() == 11 && digits[0] == '1';
-  if (digits.size() != 10 && !with_country) return std::nullopt;
+  if ((digits.size() != 10 && !with_country) || digits[with_country] < '2') return std::nullopt;
   const std::string start = fmt::format("{}{}", with_country ? "1" : "", random.between(200, 989));
   return laid_out_as(value, fmt::format("{}55501{:02}", start, random.below(100)));
 }

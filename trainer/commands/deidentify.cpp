@@ -123,13 +123,7 @@ class Output {
                  num_by_default_);
     if (num_drawn_again_ > 0)
       fmt::print(stderr, "{} surrogates were drawn again, as the first was taken or a real value\n", num_drawn_again_);
-    std::vector<std::string> named;
-    for (const auto& [label, what] : deidentifier_.policy().labels) named.push_back(label);
-    for (const auto& [label, count] : unnamed_) {
-      const std::string near = nearest(label, named);
-      fmt::print(stderr, "label {} is not in the policy: {} values by the default{}\n", shown_name(label), count,
-                 near.empty() ? "" : fmt::format(" (the policy has {})", near));
-    }
+    if (!unnamed_.empty()) fmt::print(stderr, "labels that the policy does not name, by the default: {}\n", unnamed());
   }
 
  private:
@@ -138,6 +132,18 @@ class Output {
     std::optional<SecretKey> key = key_of(policy);
     print_notes(policy);
     return Deidentifier(std::move(policy), std::move(key));
+  }
+
+  /// "GPE 3, PERSN 7 (PERSON?)": with the label that may have been meant.
+  std::string unnamed() const {
+    std::vector<std::string> named, shown;
+    for (const auto& [label, what] : deidentifier_.policy().labels) named.push_back(label);
+    for (const auto& [label, count] : unnamed_) {
+      const std::string near = label.size() < 5 ? "" : nearest(label, named);
+      shown.push_back(
+          fmt::format("{} {}{}", shown_name(label), count, near.empty() ? "" : fmt::format(" ({}?)", near)));
+    }
+    return fmt::format("{}", fmt::join(shown, ", "));
   }
 
   void require_same_policy(const std::string& audit) const {

@@ -107,7 +107,8 @@ KeySource read_key(const YamlNode& node) {
   if (node.kind != Kind::map || node.items.size() != 1) refuse(node.where, "key", expected);
   const std::string& name = node.keys.front().name;
   const YamlNode& value = node.items.front();
-  if ((name != "file" && name != "env") || value.kind != Kind::scalar || value.scalar.empty())
+  const bool is_key = value.scalar.size() >= kKeyBytes && from_hex(value.scalar);
+  if ((name != "file" && name != "env") || value.kind != Kind::scalar || value.scalar.empty() || is_key)
     refuse(node.where, "key", expected);
   const auto in_a_name = [](unsigned char c) { return c < 0x80 && (std::isalnum(c) != 0 || c == '_'); };
   if (name == "env" && (!std::all_of(value.scalar.begin(), value.scalar.end(), in_a_name) ||
@@ -120,9 +121,9 @@ KeySource read_key(const YamlNode& node) {
 
 DeidentificationPolicy load_policy(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream.is_open() || stream.bad() || std::filesystem::is_directory(file))
+  if (!stream || std::filesystem::is_directory(file))
     throw InputError(fmt::format("{}: expected a policy (YAML), found no file that can be read", file.string()));
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
   const YamlNode root = parse_yaml(text, file.string());
   if (root.kind != Kind::map) {
     throw InputError(fmt::format(
