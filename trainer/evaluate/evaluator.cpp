@@ -78,7 +78,7 @@ Answered answer_all(DecoderModel& model, const AnswerTask& task, const std::vect
   Communicator& data = mesh.axis(MeshAxis::data);
   std::vector<GenerationRequest> requests;
   for (const Example& example : examples)
-    requests.push_back(task.request(example.text, options.budget, options.generation.max_new_tokens));
+    requests.push_back(task.request(example.text, options.budget, options.generation));
   require_room(model, examples, requests);
   const std::vector<std::size_t> mine = share(requests, data);
   std::vector<GenerationRequest> my_requests;
@@ -103,9 +103,9 @@ Answered answer_all(DecoderModel& model, const AnswerTask& task, const std::vect
   result.answers.resize(examples.size());
   for (const std::string& bytes : all_gather_bytes(data, pack(my_answers))) unpack(bytes, result.answers);
   const GenerationStats& stats = generator.stats();
-  at::Tensor counts = at::tensor({stats.prompt_tokens, stats.generated_tokens, stats.forward_passes}, at::kLong);
+  at::Tensor counts = at::tensor(stats.counts(), at::kLong);
   data.all_reduce(counts, ReduceOp::sum);
-  result.stats = {counts[0].item<std::int64_t>(), counts[1].item<std::int64_t>(), counts[2].item<std::int64_t>()};
+  result.stats = GenerationStats::of_counts({counts.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(counts.numel())});
   at::Tensor seconds =
       at::full({1}, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), at::kFloat);
   data.all_reduce(seconds, ReduceOp::max);
