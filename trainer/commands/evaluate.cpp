@@ -6,6 +6,7 @@
 #include "data/input_error.h"
 #include "data/scoring/score_report.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/window_arguments.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/report/comparison_table.h"
 #include "trainer/report/summary_file.h"
@@ -25,6 +26,7 @@ struct Arguments {
   std::string split = "test";
   DataFile data;
   std::string output;
+  WindowOptions windows;
 };
 
 // The cell's own side of the study's split: all cells together decide what is left out before it.
@@ -74,6 +76,7 @@ void run_evaluate(const Arguments& arguments, Communicator& world) {
   const EvaluationResult answered = evaluate(*cell.model, *cell.setup.task, examples, *cell.mesh,
                                              {.generation = recipe.generation.options,
                                               .budget = cell.budget,
+                                              .windows = arguments.windows,
                                               .keep_predictions = false,
                                               .progress = "answering"});
   if (world.rank() != 0) return;
@@ -81,6 +84,7 @@ void run_evaluate(const Arguments& arguments, Communicator& world) {
   json result{{"name", cell.name}, {"format", recipe.task.format}, {"seed", recipe.seed}};
   result["generate"] = {{"seconds", answered.seconds},
                         {"texts", examples.size()},
+                        {"windows", answered.num_windows},
                         {"prompt_tokens", answered.stats.prompt_tokens},
                         {"generated_tokens", answered.stats.generated_tokens},
                         {"forward_passes", answered.stats.forward_passes}};
@@ -118,6 +122,7 @@ void add_evaluate(CLI::App& app, CommandContext& context) {
       ->check(CLI::IsMember({"iob1", "iob2", "bioes"}))
       ->needs(data)
       ->capture_default_str();
+  add_window_options(*command, arguments->windows);
   command->add_option("--output,-o", arguments->output, "JSON file for the scores")->type_name("FILE");
   command->callback(
       [&context, arguments] { context.run = [&context, arguments] { run_evaluate(*arguments, context.world); }; });

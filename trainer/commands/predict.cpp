@@ -4,17 +4,21 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "data/code_points.h"
+#include "data/documents/document_reader.h"
+#include "data/documents/jsonl_output.h"
 #include "data/input_error.h"
 #include "trainer/commands/commands.h"
-#include "trainer/evaluate/evaluator.h"
+#include "trainer/commands/window_arguments.h"
+#include "trainer/evaluate/document_answers.h"
 #include "trainer/study/trained_cell.h"
+#include "trainer/weights/gathered_writer.h"
 
 namespace entune {
 namespace {
-
-using nlohmann::json;
 
 struct Arguments {
   std::string run;
@@ -23,105 +27,99 @@ struct Arguments {
   std::string text;
   std::string input;
   std::string output = "-";
+  bool resume = false;
+  bool overwrite = false;
   std::string reading = "repaired";
+  WindowOptions windows;
 };
 
-Example text_of_line(const std::string& line, bool is_json, const std::string& where, std::size_t number) {
-  Example example{.id = std::to_string(number), .text = line, .entities = {}, .group = {}};
-  if (is_json) {
-    const json object = json::parse(line, nullptr, false);
-    if (!object.is_object() || !object.contains("text") || !object["text"].is_string()) {
-      throw InputError(
-          fmt::format("{}:{}: expected a JSON object with a string \"text\", found something else; a file of plain "
-                      "texts must not end in .jsonl",
-                      where, number));
+/// Rank 0's way in and out: standard input and files are its alone.
+class Documents {
+ public:
+  explicit Documents(const Arguments& arguments)
+      : output_(arguments.output, arguments.resume      ? JsonlOutput::Existing::resumed
+                                  : arguments.overwrite ? JsonlOutput::Existing::replaced
+                                                        : JsonlOutput::Existing::refused) {
+    if (!arguments.text.empty()) {
+      require_utf8(arguments.text);
+      only_ = {.id = "1", .text = arguments.text};
+      return;
     }
-    example.text = object["text"];
-    if (object.contains("id"))
-      example.id = object["id"].is_string() ? object["id"].get<std::string>() : object["id"].dump();
+    const bool standard_input = arguments.input == "-";
+    if (!standard_input) {
+      file_.open(arguments.input);
+      if (!file_)
+        throw InputError(fmt::format("{}: cannot be read; give an existing file to --input, or - for standard input",
+                                     arguments.input));
+    }
+    using Lines = DocumentReader::Lines;
+    reader_.emplace(standard_input ? std::cin : file_, arguments.input,
+                    standard_input                        ? Lines::by_first_line
+                    : arguments.input.ends_with(".jsonl") ? Lines::jsonl
+                                                          : Lines::text);
   }
-  try {
-    CodePointIndex{example.text};
-  } catch (const InputError& error) {
-    throw InputError(fmt::format("{}:{}: {}", where, number, error.what()));
-  }
-  return example;
-}
 
-// One text a line; JSONL where the name says so, or on standard input where the first line is an object.
-std::vector<Example> read_texts(const Arguments& arguments) {
-  if (!arguments.text.empty()) return {text_of_line(arguments.text, false, "--text", 1)};
-  const bool standard_input = arguments.input == "-";
-  std::ifstream file;
-  if (!standard_input) {
-    file.open(arguments.input);
-    if (!file)
-      throw InputError(fmt::format("{}: cannot be read; give an existing file to --input, or - for standard input",
-                                   arguments.input));
+  /// The next one that has no line in the output yet.
+  std::optional<Document> next() {
+    while (std::optional<Document> document = read()) {
+      if (!output_.has(document->id)) return document;
+    }
+    output_.require_no_more();
+    return std::nullopt;
   }
-  std::istream& in = standard_input ? std::cin : file;
-  bool is_json = arguments.input.ends_with(".jsonl");
-  std::vector<Example> texts;
-  std::size_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (standard_input && number == 1) is_json = json::parse(line, nullptr, false).is_object();
-    if (!line.empty()) texts.push_back(text_of_line(line, is_json, arguments.input, number));
-  }
-  return texts;
-}
+  void write(const nlohmann::ordered_json& line) { output_.write(line.dump()); }
 
-// Only rank 0 reads: standard input is its alone.
-std::vector<Example> share_texts(const Arguments& arguments, Communicator& world) {
-  json list = json::array();
-  if (world.rank() == 0) {
-    for (const Example& text : read_texts(arguments)) list.push_back({text.id, text.text});
+ private:
+  static void require_utf8(const std::string& text) {
+    try {
+      CodePointIndex{text};
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("--text: {}", error.what()));
+    }
   }
-  std::vector<Example> texts;
-  for (const json& item : json::parse(broadcast_bytes(world, list.dump(), 0))) {
-    texts.push_back(
-        {.id = item[0].get<std::string>(), .text = item[1].get<std::string>(), .entities = {}, .group = {}});
-  }
-  return texts;
-}
 
-std::string result_line(const Prediction& prediction, const Example& text, bool raw) {
-  const CodePointIndex index(text.text);
+  std::optional<Document> read() { return reader_ ? reader_->next() : std::exchange(only_, std::nullopt); }
+
+  JsonlOutput output_;
+  std::ifstream file_;
+  std::optional<DocumentReader> reader_;
+  std::optional<Document> only_;
+};
+
+nlohmann::ordered_json result_line(const Document& document, const DocumentAnswer& answer, bool raw) {
+  const CodePointIndex index(document.text);
   nlohmann::ordered_json line;
-  line["id"] = prediction.id;
+  line["id"] = document.id;
   line["entities"] = nlohmann::ordered_json::array();
-  for (const Entity& entity : raw ? prediction.parsed.raw() : prediction.parsed.repaired()) {
+  for (const Entity& entity : raw ? answer.parsed.raw() : answer.parsed.repaired()) {
     line["entities"].push_back({{"start", entity.start},
                                 {"end", entity.end},
                                 {"label", entity.label},
                                 {"value", std::string(index.slice(entity.start, entity.end))}});
   }
-  line["well_formed"] = prediction.parsed.well_formed();
-  line["hit_max_tokens"] = prediction.hit_max_tokens;
-  return line.dump() + "\n";
+  line["well_formed"] = answer.parsed.well_formed();
+  line["hit_max_tokens"] = answer.hit_max_tokens;
+  line["windows"] = answer.num_windows();
+  return line;
 }
 
 void run_predict(const Arguments& arguments, Communicator& world) {
   if (arguments.text.empty() == arguments.input.empty())
     throw InputError("expected either --text TEXT or --input FILE");
-  std::ofstream file;
-  if (world.rank() == 0 && arguments.output != "-") {
-    file.open(arguments.output);
-    if (!file) throw InputError(fmt::format("{}: cannot be written; give another file to --output", arguments.output));
-  }
-  const std::vector<Example> texts = share_texts(arguments, world);
+  std::optional<Documents> documents;
+  on_rank_zero(world, [&] { documents.emplace(arguments); });
   TrainedCell cell = load_trained_cell(arguments.run, arguments.cell, arguments.overrides, world);
-  const std::vector<Prediction> predictions = predict(*cell.model, *cell.setup.task, texts, *cell.mesh,
-                                                      {.generation = cell.loaded.recipe.generation.options,
-                                                       .budget = cell.budget,
-                                                       .keep_predictions = true,
-                                                       .progress = texts.size() > 1 ? "answering" : ""});
-  if (world.rank() != 0) return;
-  std::ostream& out = arguments.output == "-" ? std::cout : file;
-  for (std::size_t i = 0; i < texts.size(); ++i)
-    out << result_line(predictions[i], texts[i], arguments.reading == "raw");
-  if (!out.flush()) throw std::runtime_error(fmt::format("{}: could not be written whole", arguments.output));
+  answer_documents(
+      *cell.model, *cell.setup.task, *cell.mesh,
+      {.generation = cell.loaded.recipe.generation.options,
+       .budget = cell.budget,
+       .windows = arguments.windows,
+       .progress = arguments.text.empty() ? "answering" : "",
+       .num_documents = 0},
+      [&] { return documents->next(); },
+      [&](const Document& document, const DocumentAnswer& answer) {
+        documents->write(result_line(document, answer, arguments.reading == "raw"));
+      });
 }
 
 }  // namespace
@@ -142,6 +140,10 @@ void add_predict(CLI::App& app, CommandContext& context) {
   command->add_option("--output,-o", arguments->output, "JSONL to write; - for standard output")
       ->type_name("FILE")
       ->capture_default_str();
+  CLI::Option* resume =
+      command->add_flag("--resume", arguments->resume, "Keep the lines that the output has and go on behind them");
+  command->add_flag("--overwrite", arguments->overwrite, "Replace an output file that is there")->excludes(resume);
+  add_window_options(*command, arguments->windows);
   command->add_option("--reading", arguments->reading, "raw: as the answer stands; repaired: aligned to the text")
       ->check(CLI::IsMember({"raw", "repaired"}))
       ->capture_default_str();

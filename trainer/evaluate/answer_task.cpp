@@ -19,6 +19,10 @@ AnswerTask::AnswerTask(const std::string& format, const PromptOptions& prompt, c
       tokenizer_(tokenizer),
       encoder_(make_chat_encoder(chat_family, tokenizer)) {}
 
+std::int64_t AnswerTask::num_tokens(std::string_view text) const {
+  return static_cast<std::int64_t>(tokenizer_.encode(text).size());
+}
+
 EncodedSample AnswerTask::with_answer(const Example& example) const {
   const std::string answer = format_->render(example);
   return encoder_->encode(prompt_.turns_for(example.text), answer);
@@ -27,7 +31,7 @@ EncodedSample AnswerTask::with_answer(const Example& example) const {
 GenerationRequest AnswerTask::request(const std::string& text, const AnswerBudget& budget,
                                       const GenerationOptions& options) const {
   std::int64_t limit = options.max_new_tokens;
-  if (limit == 0) limit = budget.max_new_tokens(static_cast<std::int64_t>(tokenizer_.encode(text).size()));
+  if (limit == 0) limit = budget.max_new_tokens(num_tokens(text));
   GenerationRequest request = continue_turns(prompt_.turns_for(text), limit);
   if (!options.constrain && !options.draft) return request;
   if (!pieces_) pieces_ = std::make_unique<PieceTrie>(tokenizer_);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/batches/batch_loader.h"
@@ -36,6 +37,7 @@ class AnswerTask {
   const LabelList& labels() const { return labels_; }
   std::vector<TokenId> stop_ids() const { return encoder_->stop_ids(); }
 
+  std::int64_t num_tokens(std::string_view text) const;
   /// The conversation with the right answer.
   EncodedSample with_answer(const Example& example) const;
   /// The conversation up to the answer, with the constraint and the draft that `options` ask for. `budget` bounds what is

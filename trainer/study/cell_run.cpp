@@ -36,11 +36,18 @@ json prediction_json(const Prediction& prediction) {
       array.push_back({{"start", entity.start}, {"end", entity.end}, {"label", entity.label}});
     return array;
   };
-  return {{"id", prediction.id},
-          {"answer", prediction.answer},
-          {"hit_max_tokens", prediction.hit_max_tokens},
-          {"raw", entities(prediction.parsed.raw())},
-          {"repaired", entities(prediction.parsed.repaired())}};
+  const DocumentAnswer& answer = prediction.answer;
+  json line{{"id", prediction.id},
+            {"hit_max_tokens", answer.hit_max_tokens},
+            {"raw", entities(answer.parsed.raw())},
+            {"repaired", entities(answer.parsed.repaired())}};
+  // Of a text that was cut, one for each window.
+  if (answer.num_windows() == 1) {
+    line["answer"] = answer.answers.front();
+  } else {
+    line["answers"] = answer.answers;
+  }
+  return line;
 }
 
 void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions) {
@@ -133,6 +140,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
     const EvaluationResult answered = evaluate(*model, *setup.task, examples, mesh,
                                                {.generation = recipe.generation.options,
                                                 .budget = budget,
+                                                .windows = {},
                                                 .keep_predictions = recipe.generation.write_predictions && first_rank,
                                                 .progress = fmt::format("answering {} with {}", split, cell.name)});
     generate["seconds"] = generate["seconds"].get<double>() + answered.seconds;

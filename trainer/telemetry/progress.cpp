@@ -64,7 +64,8 @@ void Progress::print(const std::string& note) {
   printed_ = done_;
   const double seconds = std::chrono::duration<double>(last_print_ - begin_).count();
   const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0.0;
-  std::string line = fmt::format("{}: {}/{} {}", what_, done_, total_, unit_);
+  std::string line = total_ > 0 ? fmt::format("{}: {}/{} {}", what_, done_, total_, unit_)
+                                : fmt::format("{}: {} {}", what_, done_, unit_);
   if (rate > 0)
     line += fmt::format(", {} {}/s", fmt::format(fmt::runtime(rate < 100 ? "{:.3g}" : "{:.0f}"), rate), unit_);
   line += done_ < total_ && rate > 0 ? fmt::format(", {} left", duration(static_cast<double>(total_ - done_) / rate))

@@ -12,7 +12,7 @@ namespace entune {
 /// error that is asked. ENTUNE_TERMINAL=1 or 0 says it where that fails (srun, another machine).
 class Progress {
  public:
-  /// `shown` false: silent (every rank but the first). `unit` is plural ("steps").
+  /// `total` 0: not known. `shown` false: silent (every rank but the first). `unit` is plural ("steps").
   Progress(std::string what, std::int64_t total, std::string unit, bool shown);
   ~Progress();
   Progress(const Progress&) = delete;

@@ -233,19 +233,20 @@ TEST_F(Study, ATrainedCellAnswersAsItDidInTheRun) {
   std::vector<CellSetup> setups;
   setups.push_back(set_up_cell(cell.loaded.recipe, 1));
   const std::vector<Example> test = prepare_data(cells, setups).front().test;
-  const std::vector<Prediction> again = predict(*cell.model, *cell.setup.task, test, *cell.mesh,
-                                                {.generation = cell.loaded.recipe.generation.options,
-                                                 .budget = cell.budget,
-                                                 .keep_predictions = true,
-                                                 .progress = {}});
+  const EvaluationResult again = evaluate(*cell.model, *cell.setup.task, test, *cell.mesh,
+                                          {.generation = cell.loaded.recipe.generation.options,
+                                           .budget = cell.budget,
+                                           .windows = {},
+                                           .keep_predictions = true,
+                                           .progress = {}});
   std::istringstream lines(read_file(run() / "cells/tiny/predictions/test.jsonl"));
-  for (const Prediction& prediction : again) {
+  for (const Prediction& prediction : again.predictions) {
     std::string line;
     ASSERT_TRUE(std::getline(lines, line));
     const json stored = json::parse(line);
     EXPECT_EQ(stored["id"], prediction.id);
     EXPECT_EQ(stored["answer"],
-              json::parse(json(prediction.answer).dump(-1, ' ', false, json::error_handler_t::replace)));
+              json::parse(json(prediction.answer.answers.front()).dump(-1, ' ', false, json::error_handler_t::replace)));
   }
   EXPECT_THAT(input_error_of([&] { load_trained_cell(run(), "nope", {}, *self_); }), HasSubstr("tiny"));
   EXPECT_THAT(input_error_of([&] { load_trained_cell(run(), "", {"model.path=moved/away"}, *self_); }),

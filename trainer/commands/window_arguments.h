@@ -1,0 +1,22 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "trainer/commands/count_check.h"
+#include "trainer/evaluate/document_answers.h"
+
+namespace entune {
+
+/// How a command that answers texts cuts the long ones.
+inline void add_window_options(CLI::App& command, WindowOptions& windows) {
+  command
+      .add_option("--window-tokens", windows.max_tokens,
+                  "Texts of more tokens are answered in windows of so many (fewer where more do not fit the model)")
+      ->check(count_from(1))
+      ->capture_default_str();
+  command.add_option("--overlap", windows.overlap, "Characters that neighbouring windows share")
+      ->check(count_from(0))
+      ->capture_default_str();
+}
+
+}  // namespace entune
