@@ -20,9 +20,11 @@ namespace {
 struct Span {
   Entity entity;
   std::vector<std::size_t> windows = {};  ///< that saw it, whole or in part; ascending
-  bool cut_off = false;                   ///< it ends with its last window, the text goes on
-  bool cut_on = false;                    ///< it begins with its first window, the text began before
+  bool is_whole = false;                  ///< a window saw it and text, or the document's end, beyond both its ends
+  bool cut_off = false;                   ///< it ends with a window, and the text goes on
+  bool cut_on = false;                    ///< it begins with a window, and the text began before
   std::int64_t context = 0;
+  std::vector<std::size_t> wholes = {};  ///< longer spans that it may be a part of
   std::optional<std::size_t> gave_way_to = {};
 };
 
@@ -60,41 +62,33 @@ class SpanMerger {
     Span& span = spans_[found->second];
     if (span.windows.empty() || span.windows.back() != window) span.windows.push_back(window);
     span.context = std::max(span.context, context_in(entity, window));
+    const bool cut_off = window + 1 < windows_.size() && entity.end == windows_[window].end;
+    const bool cut_on = window > 0 && entity.start == windows_[window].start;
+    span.cut_off |= cut_off;
+    span.cut_on |= cut_on;
+    span.is_whole |= !cut_off && !cut_on;
     return found->second;
   }
 
   void merge() {
     num_seen_ = spans_.size();
-    for (Span& span : spans_) {
-      span.cut_off = ends_with(span.entity, span.windows.back());
-      span.cut_on = begins_with(span.entity, span.windows.front());
-    }
     std::vector<std::size_t> shortest_first(spans_.size());
     std::iota(shortest_first.begin(), shortest_first.end(), std::size_t{0});
     std::stable_sort(shortest_first.begin(), shortest_first.end(),
                      [&](std::size_t a, std::size_t b) { return length(spans_[a]) < length(spans_[b]); });
-    for (const std::size_t i : shortest_first) find_whole(i);
+    for (const std::size_t i : shortest_first) find_wholes(i);
     for (const auto& [entity, i] : std::map(by_start_)) join_halves(i);
     choose();
   }
 
   /// The span that `number` is, or gave way to.
-  std::size_t final_of(std::size_t number) const {
-    while (spans_[number].gave_way_to) number = *spans_[number].gave_way_to;
-    return number;
-  }
+  std::size_t final_of(std::size_t number) const { return spans_[number].gave_way_to.value_or(number); }
   const Entity& entity(std::size_t number) const { return spans_[number].entity; }
   /// No window saw it: it was made of halves.
   bool is_joined(std::size_t number) const { return number >= num_seen_; }
   std::size_t size() const { return spans_.size(); }
 
  private:
-  bool ends_with(const Entity& entity, std::size_t window) const {
-    return window + 1 < windows_.size() && entity.end == windows_[window].end;
-  }
-  bool begins_with(const Entity& entity, std::size_t window) const {
-    return window > 0 && entity.start == windows_[window].start;
-  }
   std::int64_t context_in(const Entity& entity, std::size_t window) const {
     constexpr std::int64_t kEndless = std::numeric_limits<std::int64_t>::max();
     const std::int64_t left = window == 0 ? kEndless : entity.start - windows_[window].start;
@@ -102,25 +96,26 @@ class SpanMerger {
     return std::min(left, right);
   }
 
-  void give_way(std::size_t piece, std::size_t whole) {
-    add_windows(spans_[whole], spans_[piece].windows);
-    if (!spans_[piece].gave_way_to) spans_[piece].gave_way_to = whole;
+  void add_whole(std::size_t part, std::size_t whole) {
+    add_windows(spans_[whole], spans_[part].windows);
+    spans_[part].wholes.push_back(whole);
   }
 
   /// A span that is cut off and begins where a longer one of its label does is that one, as its window saw it.
-  void find_whole(std::size_t piece) {
-    const Entity entity = spans_[piece].entity;
-    if (spans_[piece].cut_off) {
+  void find_wholes(std::size_t part) {
+    if (spans_[part].is_whole) return;
+    const Entity entity = spans_[part].entity;
+    if (spans_[part].cut_off) {
       for (auto at = by_start_.upper_bound({entity.start, entity.end, entity.label});
            at != by_start_.end() && at->first.start == entity.start; ++at) {
-        if (at->first.end > entity.end && at->first.label == entity.label) give_way(piece, at->second);
+        if (at->first.end > entity.end && at->first.label == entity.label) add_whole(part, at->second);
       }
     }
-    if (spans_[piece].cut_on) {
+    if (spans_[part].cut_on) {
       for (auto at = by_end_.lower_bound({entity.end, 0, ""}); at != by_end_.end(); ++at) {
         const auto& [end, start, label] = at->first;
         if (end != entity.end || start >= entity.start) break;
-        if (label == entity.label) give_way(piece, at->second);
+        if (label == entity.label) add_whole(part, at->second);
       }
     }
   }
@@ -133,8 +128,8 @@ class SpanMerger {
       const std::int64_t start = windows_[next].start;
       for (auto at = by_start_.lower_bound({start, 0, ""}); at != by_start_.end() && at->first.start == start; ++at) {
         const Span& other = spans_[at->second];
-        if (other.cut_on && other.entity.label == half.entity.label && start > half.entity.start &&
-            other.entity.end > (best ? spans_[*best].entity.end : half.entity.end)) {
+        if (other.cut_on && !other.is_whole && other.wholes.empty() && other.entity.label == half.entity.label &&
+            start > half.entity.start && other.entity.end > (best ? spans_[*best].entity.end : half.entity.end)) {
           best = at->second;
         }
       }
@@ -143,7 +138,7 @@ class SpanMerger {
   }
 
   void join_halves(std::size_t first) {
-    while (spans_[first].cut_off && !spans_[first].gave_way_to) {
+    while (spans_[first].cut_off && !spans_[first].is_whole && spans_[first].wholes.empty()) {
       const std::optional<std::size_t> second = other_half(spans_[first]);
       if (!second) return;
       const Entity whole{spans_[first].entity.start, spans_[*second].entity.end, spans_[first].entity.label};
@@ -153,18 +148,16 @@ class SpanMerger {
         spans_.back().cut_off = spans_[*second].cut_off;
         spans_.back().cut_on = spans_[first].cut_on;
       }
-      give_way(first, found->second);
-      give_way(*second, found->second);
+      add_whole(first, found->second);
+      add_whole(*second, found->second);
       first = found->second;
     }
   }
 
-  /// Of spans of different windows that overlap, the better one stays.
+  /// Parts give way to a whole that stays, and of other spans of different windows that overlap the better one stays.
   void choose() {
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < spans_.size(); ++i) {
-      if (!spans_[i].gave_way_to) order.push_back(i);
-    }
+    std::vector<std::size_t> order(spans_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
       const Span &x = spans_[a], &y = spans_[b];
       return std::tuple(length(y), y.context, x.entity.start, x.entity.label) <
@@ -173,6 +166,10 @@ class SpanMerger {
     std::vector<std::vector<std::size_t>> staying(windows_.size());  // by the windows that they reach into
     for (const std::size_t i : order) {
       const Entity& entity = spans_[i].entity;
+      for (const std::size_t whole : spans_[i].wholes) {  // longer, so it is decided
+        if (!spans_[whole].gave_way_to) spans_[i].gave_way_to = whole;
+      }
+      if (spans_[i].gave_way_to) continue;
       const auto first = std::partition_point(windows_.begin(), windows_.end(),
                                               [&](const Window& window) { return window.end <= entity.start; });
       std::vector<std::size_t> reached;

@@ -70,13 +70,12 @@ class Cutter {
     while (start < size_) {
       const std::optional<std::int64_t> end = end_of(start, covered);
       if (!end) {  // begins so early that it does not get beyond what is covered
-        start = begin_between(start + 1, start + (covered - start + 1) / 2, covered);
+        start = begin_from(start + (covered - start + 1) / 2, covered);
         continue;
       }
       windows.push_back({start, *end});
       covered = *end;
-      const std::int64_t middle = start + (*end - start + 1) / 2;
-      start = begin_between(middle, std::max(middle, *end - options_.overlap), *end);
+      start = covered < size_ ? begin_after(start, covered) : size_;
     }
     return windows;
   }
@@ -95,16 +94,28 @@ class Cutter {
     return at;
   }
 
-  /// Of the best places to begin at in [from, to] the last one; the next one behind them if there is none, or if `to`
-  /// is not before `covered`.
-  std::int64_t begin_between(std::int64_t from, std::int64_t to, std::int64_t covered) const {
-    if (covered >= size_) return size_;
-    if (to >= covered) return first_begin(covered);
-    std::int64_t best = to;
-    for (std::int64_t at = to; at >= from && begin_limit(best) != Limit::white_space; --at) {
-      if (begin_limit(at) > begin_limit(best)) best = at;
+  /// The first place at a word from `at` on; where the word across `at` was cut at `covered`, `at` itself.
+  std::int64_t begin_from(std::int64_t at, std::int64_t covered) const {
+    for (std::int64_t next = at; next < covered; ++next) {
+      if (begin_limit(next) >= Limit::word) return next;
     }
-    return first_begin(best);
+    return end_limit(covered) == Limit::inside_word && at < covered ? at : first_begin(covered);
+  }
+
+  /// Where the window behind [start, covered) begins.
+  std::int64_t begin_after(std::int64_t start, std::int64_t covered) const {
+    const std::int64_t middle = start + (covered - start + 1) / 2;
+    const std::int64_t last = std::max(middle, covered - options_.overlap);
+    if (last >= covered) return first_begin(covered);
+    for (const Limit least : {Limit::white_space, Limit::word}) {
+      for (std::int64_t at = last; at >= middle; --at) {
+        if (begin_limit(at) >= least) return at;
+      }
+    }
+    for (std::int64_t at = middle - 1; at > start; --at) {  // a word lies across
+      if (begin_limit(at) >= Limit::word) return at;
+    }
+    return begin_from(last, covered);
   }
 
   /// Of the places in [from, to] to end at that are at least as good as `least`, the last one.
@@ -151,8 +162,9 @@ class Cutter {
     if (reach.fits == size_) return size_;
     const std::int64_t from = std::max(start, covered) + 1;
     while (true) {
-      const std::int64_t middle = start + (reach.fits - start) / 2;
-      std::optional<std::int64_t> end = last_end(std::max(from, middle), reach.fits, Limit::sentence);
+      // Not so early that the next window could not share the overlap.
+      const std::int64_t least = start + std::max((reach.fits - start + 1) / 2, 2 * options_.overlap);
+      std::optional<std::int64_t> end = last_end(std::max(from, least), reach.fits, Limit::sentence);
       if (!end) end = last_end(from, reach.fits, Limit::white_space);
       if (!end) end = last_end(from, reach.fits, Limit::word);
       if (!end) break;

@@ -28,11 +28,11 @@ struct Window {
 /// Otherwise:
 ///   - every code point but white space lies in a window; both starts and ends ascend;
 ///   - a window has at most max_tokens tokens, unless it is a single code point;
-///   - it ends behind a sentence's end if there is one in its second half, else at the last white space, both read off
-///     the words of split_words: never inside a word, unless the word alone has more than max_tokens; then at a code
-///     point's border;
-///   - it begins at a word, the last one that leaves `overlap` code points to be shared with the window before it; at
-///     the middle of that window at the earliest, and later where it would otherwise not get beyond that window's end.
+///   - it ends behind a sentence or a line if one ends in its second half and leaves room for the overlap, else before
+///     white space, else behind a word of split_words: never inside a word, unless the word alone has more than
+///     max_tokens; then at a code point's border;
+///   - it begins at a word, the last one that leaves `overlap` code points, but no more than half of the window before
+///     it, to be shared with that one; and later where it would otherwise not get beyond that window's end.
 /// A window that was cut out has no white space at its ends.
 std::vector<Window> cut(std::string_view text, const WindowLimits& limits);
 

@@ -36,7 +36,7 @@ std::vector<std::pair<std::string, std::vector<std::string>>> read_study(const K
 /// Throws InputError at the first member of a mapping that is none of `members`, with the nearest of them.
 void check_members(const KeySpec& key, const YamlNode& node, const std::vector<std::string>& members);
 
-/// Reads and drops the value; then refuses it if it asks for what is not built.
+/// Reads and drops the value.
 void check_value(const KeySpec& key, const YamlNode& node);
 
 }  // namespace entune
