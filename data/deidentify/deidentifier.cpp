@@ -13,6 +13,7 @@
 #include "data/deidentify/dates.h"
 #include "data/deidentify/surrogates.h"
 #include "data/input_error.h"
+#include "data/shown_name.h"
 
 namespace entune {
 namespace {
@@ -120,7 +121,7 @@ DeidentifiedDocument Deidentifier::apply(const Example& document) const {
     const Entity& entity = document.entities[i];
     if (entity.start < 0 || entity.start >= entity.end || entity.end > index.size()) {
       throw InputError(fmt::format("entity {} ({}, [{}, {})): expected 0 <= start < end <= {}, found another range",
-                                   i + 1, entity.label, entity.start, entity.end, index.size()));
+                                   i + 1, shown_name(entity.label), entity.start, entity.end, index.size()));
     }
   }
   const std::vector<Entity> spans = covered_spans(document.text, document.entities, policy_);
@@ -166,7 +167,8 @@ ReidentifiedDocument reidentify(const std::string& id, const std::string& text, 
   for (std::size_t i = 0; i < spans.size(); ++i) {
     const Entity& span = spans[i].span;
     const auto refuse = [&](const std::string& why) {
-      throw InputError(fmt::format("entity {} ({}, [{}, {})): {}", i + 1, span.label, span.start, span.end, why));
+      throw InputError(
+          fmt::format("entity {} ({}, [{}, {})): {}", i + 1, shown_name(span.label), span.start, span.end, why));
     };
     if (span.start < copied || span.start > span.end || span.end > index.size())
       refuse(fmt::format("expected a range from {} to {} at most, found another", copied, index.size()));

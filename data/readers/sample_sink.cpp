@@ -8,6 +8,7 @@
 
 #include "data/code_points.h"
 #include "data/input_error.h"
+#include "data/shown_name.h"
 
 namespace entune {
 namespace {
@@ -128,8 +129,8 @@ Example checked_example(RawSample sample, std::string id,
   for (std::size_t i = 0; i < sample.entities.size(); ++i) {
     const RawEntity& entity = sample.entities[i];
     const auto fail = [&](const std::string& why) {
-      throw SampleError(
-          sample.line, fmt::format("entity {} ({}, [{}, {})): {}", i + 1, entity.label, entity.start, entity.end, why));
+      throw SampleError(sample.line, fmt::format("entity {} ({}, [{}, {})): {}", i + 1, shown_name(entity.label),
+                                                 entity.start, entity.end, why));
     };
     if (entity.label.empty()) fail("expected a label, found an empty one");
     if (entity.start < 0 || entity.start >= entity.end || entity.end > index->size()) {

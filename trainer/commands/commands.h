@@ -36,5 +36,6 @@ void add_scaling_report(CLI::App& app, CommandContext& context);
 void add_checkpoints(CLI::App& app, CommandContext& context);
 void add_plan(CLI::App& app, CommandContext& context);
 void add_metrics_catalog(CLI::App& app, CommandContext& context);
+void add_coverage(CLI::App& app, CommandContext& context);
 
 }  // namespace entune

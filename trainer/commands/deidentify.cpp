@@ -13,6 +13,7 @@
 #include "data/documents/document_reader.h"
 #include "data/documents/jsonl_output.h"
 #include "data/input_error.h"
+#include "data/shown_name.h"
 #include "trainer/commands/commands.h"
 #include "trainer/commands/deidentify_files.h"
 #include "trainer/commands/window_arguments.h"
@@ -139,7 +140,8 @@ class Output {
     for (const auto& [label, what] : deidentifier_.policy().labels) named.push_back(label);
     for (const auto& [label, count] : unnamed_) {
       const std::string near = label.size() < 5 ? "" : nearest(label, named);
-      shown.push_back(fmt::format("{} {}{}", label, count, near.empty() ? "" : fmt::format(" ({}?)", near)));
+      shown.push_back(
+          fmt::format("{} {}{}", shown_name(label), count, near.empty() ? "" : fmt::format(" ({}?)", near)));
     }
     return fmt::format("{}", fmt::join(shown, ", "));
   }

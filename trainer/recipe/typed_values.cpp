@@ -10,6 +10,7 @@
 #include <set>
 
 #include "data/input_error.h"
+#include "data/shown_name.h"
 
 namespace entune {
 namespace {
@@ -197,8 +198,9 @@ void check_members(const KeySpec& key, const YamlNode& node, const std::vector<s
     if (std::find(members.begin(), members.end(), name.name) != members.end()) continue;
     const std::string near = nearest(name.name, members);
     refuse(key, name.where,
-           near.empty() ? fmt::format("unknown member '{}'; there are {}", name.name, fmt::join(members, ", "))
-                        : fmt::format("unknown member '{}'; did you mean '{}'?", name.name, near));
+           near.empty()
+               ? fmt::format("unknown member '{}'; there are {}", shown_name(name.name), fmt::join(members, ", "))
+               : fmt::format("unknown member '{}'; did you mean '{}'?", name.name, near));
   }
 }
 
