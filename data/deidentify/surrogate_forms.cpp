@@ -125,8 +125,8 @@ std::optional<std::string> card(const std::string& value, Random& random) {
 }
 
 std::optional<std::string> iban(const std::string& value, Random& random) {
-  std::string code = only(value, [](char c) { return is_digit(c) || is_letter(c); });
-  std::transform(code.begin(), code.end(), code.begin(), [](unsigned char c) { return std::toupper(c); });
+  const std::string code =
+      in_case(only(value, [](char c) { return is_digit(c) || is_letter(c); }), LetterCase::capitals);
   if (!iban_valid(code)) return std::nullopt;
   return laid_out_as(value, make_iban(code.substr(0, 2), like(code.substr(4), random)));
 }
@@ -186,18 +186,22 @@ std::string email(const std::string& value, Random& random) {
     address = make_value("EMAIL_ADDRESS", "", random);
   } while (address.find("@example.") == std::string::npos);
   // The synthesizer writes some addresses in capitals: here the original decides.
-  std::transform(address.begin(), address.end(), address.begin(), [](unsigned char c) { return std::tolower(c); });
-  return letter_case(value) == LetterCase::capitals ? in_case(address, LetterCase::capitals) : address;
+  const bool capitals = letter_case(value) == LetterCase::capitals;
+  return in_case(address, capitals ? LetterCase::capitals : LetterCase::small);
 }
 
 /// Scheme, www and the layout of the path stay.
 std::string web_address(const std::string& value, Random& random) {
-  std::size_t start = value.find("://") == std::string::npos ? 0 : value.find("://") + 3;
-  if (value.compare(start, 4, "www.") == 0) start += 4;
+  const std::string folded = in_case(value, LetterCase::small);
+  std::size_t start = std::min(folded.find("://"), folded.size());
+  start = start < folded.size() &&
+                  std::all_of(folded.begin(), folded.begin() + static_cast<std::ptrdiff_t>(start), is_letter)
+              ? start + 3
+              : 0;
+  if (folded.compare(start, 4, "www.") == 0) start += 4;
   const std::size_t path = std::min(value.find('/', start), value.size());
   static const WordList domains = {"example.com", "example.org", "example.net"};  // RFC 2606
-  std::string host(one_word(firm_words(), random));
-  std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string host = in_case(one_word(firm_words(), random), LetterCase::small);
   return fmt::format("{}{}.{}{}", value.substr(0, start), host, random.choice(domains),
                      like(value.substr(path), random));
 }

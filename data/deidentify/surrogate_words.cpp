@@ -84,7 +84,10 @@ LetterCase letter_case(std::string_view text) {
   };
   const auto large = count(std::isupper), small = count(std::islower);
   if (small == 0 && large > 1) return LetterCase::capitals;
-  return large == 0 && small > 0 ? LetterCase::small : LetterCase::mixed;
+  const auto first =
+      std::find_if(text.begin(), text.end(), [](unsigned char c) { return c >= 0x80 || std::isalpha(c); });
+  const bool begins_small = first != text.end() && static_cast<unsigned char>(*first) < 0x80;
+  return large == 0 && small > 0 && begins_small ? LetterCase::small : LetterCase::mixed;
 }
 
 std::string in_case(std::string_view text, LetterCase wanted) {

@@ -232,6 +232,9 @@ TEST(Reidentify, RefusesWhatIsNotTheDocuments) {
     EXPECT_NE(error("d1", changed, spans), "") << i;
   }
   EXPECT_THAT(error("d1", done.text, {{{span.start, span.end, "Q"}, "encrypt"}}), HasSubstr("<LABEL:...>"));
+  std::string relabelled = done.text;
+  relabelled[1] = 'Q';
+  EXPECT_THAT(error("d1", relabelled, {{{span.start, span.end, "Q"}, "encrypt"}}), HasSubstr("cannot be decrypted"));
   EXPECT_THAT(error("d1", done.text, {{{span.start, 9999, "P"}, "encrypt"}}), HasSubstr("expected a range"));
   EXPECT_THAT(error("d1", done.text, {{span, "encrypt"}, {span, "keep"}}), HasSubstr("expected a range"));
 }

@@ -82,6 +82,7 @@ TEST(Surrogates, NamesKeepWordsCaseAndTitles) {
   EXPECT_THAT(*surrogate("PERSON", "JOHN SMITH"), ::testing::MatchesRegex("[A-Z]+ [A-Z]+"));
   EXPECT_THAT(*surrogate("PERSON", "smith, john"), ::testing::MatchesRegex("[a-z]+, [a-z]+"));
   EXPECT_THAT(*surrogate("PERSON", "O'Brien"), ::testing::MatchesRegex("[A-Z][A-Za-z]+"));
+  EXPECT_THAT(*surrogate("PERSON", "Šárka"), ::testing::MatchesRegex("[A-Z][a-z]+"));
   EXPECT_EQ(surrogate("PERSON", "Dr."), std::nullopt);  // nothing to replace
   // A name's words are the same words alone and together.
   DocumentSurrogates both(kKey, PseudonymScope::document, "d", {"John Smith", "John", "Smith"});
@@ -114,6 +115,7 @@ TEST(Surrogates, AddressesOfTheNetAreReserved) {
   EXPECT_EQ(inet_pton(AF_INET6, surrogate("IP_ADDRESS", "2a02:120b::1")->c_str(), &address6), 1);
   EXPECT_THAT(*surrogate("URL", "https://www.ClickPhobia.com.br/a/7?b"),
               ::testing::MatchesRegex("https://www\\.[a-z]+\\.example\\.[a-z]{3}/[a-z]/[0-9]\\?[a-z]"));
+  EXPECT_THAT(*surrogate("URL", "Ida Holm ftp://a"), ::testing::MatchesRegex("[a-z]+\\.example\\.[a-z]{3}//[a-z]"));
 }
 
 TEST(Surrogates, DatesAndAges) {
@@ -199,6 +201,14 @@ TEST(Surrogates, OfAnyText) {
     ++made;
     EXPECT_TRUE(utf8::is_valid(drawn->begin(), drawn->end()));
     EXPECT_EQ(folded_value(*drawn).find(folded_value(value)), std::string::npos) << label << " " << i;
+    // The same value in capitals, between spaces.
+    std::string again = value;
+    for (char& c : again) {
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    }
+    const std::optional<std::string> second = surrogate(label, " " + again + "\n", std::to_string(i));
+    ASSERT_TRUE(second) << label;
+    EXPECT_EQ(folded_value(*second), folded_value(*drawn)) << label;
   }
   EXPECT_GT(made, 3000);
 }
