@@ -103,10 +103,8 @@ class Deidentifier::Replacements {
 };
 
 Deidentifier::Deidentifier(DeidentificationPolicy policy, std::optional<SecretKey> key) : policy_(std::move(policy)) {
-  bool keyed = is_keyed(policy_.fallback.kind);
-  for (const auto& [label, what] : policy_.labels) keyed = keyed || is_keyed(what.kind);
   if (!key) {
-    if (keyed) throw std::logic_error("a policy with keyed operators needs a key");
+    if (needs_key(policy_)) throw std::logic_error("a policy with keyed operators needs a key");
     return;
   }
   hash_key_ = key->derive("hash");

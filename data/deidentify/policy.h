@@ -63,6 +63,10 @@ const std::vector<std::string>& operator_names();
 const std::string& name_of(OperatorKind kind);
 /// Whether the operator needs a key.
 bool is_keyed(OperatorKind kind);
+/// Whether the policy has such an operator, for a label or by default.
+bool uses(const DeidentificationPolicy& policy, OperatorKind kind);
+/// Whether one of its operators needs a key.
+bool needs_key(const DeidentificationPolicy& policy);
 /// Whether nothing of any value is left.
 bool removes_all(const Operator& what);
 

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -45,19 +44,6 @@ struct Arguments {
                        : JsonlOutput::Existing::refused;
   }
 };
-
-bool uses(const DeidentificationPolicy& policy, OperatorKind kind) {
-  return policy.fallback.kind == kind || std::any_of(policy.labels.begin(), policy.labels.end(),
-                                                     [&](const auto& label) { return label.second.kind == kind; });
-}
-
-std::optional<SecretKey> key_of(const DeidentificationPolicy& policy) {
-  for (const OperatorKind kind :
-       {OperatorKind::hash, OperatorKind::encrypt, OperatorKind::surrogate, OperatorKind::date_shift}) {
-    if (uses(policy, kind)) return read_secret_key(*policy.key);
-  }
-  return std::nullopt;
-}
 
 // 45 CFR 164.514(b)(2)(i)(R) and (C), 164.514(c).
 void print_notes(const DeidentificationPolicy& policy) {
@@ -129,7 +115,8 @@ class Output {
  private:
   static Deidentifier make_deidentifier(const Arguments& arguments) {
     DeidentificationPolicy policy = load_policy(arguments.policy);
-    std::optional<SecretKey> key = key_of(policy);
+    std::optional<SecretKey> key;
+    if (needs_key(policy)) key = read_secret_key(*policy.key);
     print_notes(policy);
     return Deidentifier(std::move(policy), std::move(key));
   }
@@ -149,7 +136,7 @@ class Output {
   void require_same_policy(const std::string& audit) const {
     std::ifstream file(audit, std::ios::binary);
     std::string line;
-    if (!std::getline(file, line)) return;
+    if (!std::getline(file, line) || file.eof()) return;  // a torn line will be cut off
     const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
     if (!object.is_object() || object.value("policy_sha256", nlohmann::json()) != deidentifier_.policy().sha256)
       throw InputError(
