@@ -8,6 +8,7 @@
 #include "data/code_points.h"
 #include "data/formats/alignment.h"
 #include "data/formats/answer_text.h"
+#include "data/formats/bio_grammar.h"
 #include "data/formats/closed_labels.h"
 #include "data/formats/copy_distance.h"
 #include "data/formats/word_splitter.h"
@@ -72,7 +73,7 @@ std::vector<LineSpan> join_lines(const std::vector<TaggedLine>& lines, ParsedAns
 
 class BioFormat final : public OutputFormat {
  public:
-  explicit BioFormat(const LabelList& labels) : labels_(labels) {}
+  explicit BioFormat(const LabelList& labels) : list_(labels), labels_(labels) {}
 
   std::string_view name() const override { return "bio"; }
 
@@ -143,6 +144,10 @@ class BioFormat final : public OutputFormat {
     return parsed;
   }
 
+  std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const override {
+    return std::make_unique<BioGrammar>(list_, text, alphabet);
+  }
+
   std::string instruction() const override {
     return "Answer with one line for each word of the text, in its order: the word, a space and its tag. The first "
            "word of an entity "
@@ -179,6 +184,7 @@ class BioFormat final : public OutputFormat {
     return copy_distance(fmt::format("{}", fmt::join(written, "\n")), fmt::format("{}", fmt::join(expected, "\n")));
   }
 
+  LabelList list_;
   ClosedLabels labels_;
 };
 

@@ -9,6 +9,7 @@
 #include "data/formats/answer_text.h"
 #include "data/formats/closed_labels.h"
 #include "data/formats/inline_copy.h"
+#include "data/formats/inline_grammar.h"
 
 namespace entune {
 namespace {
@@ -39,19 +40,22 @@ std::vector<Ending> scan_endings(std::string_view text, const ClosedLabels& labe
   return endings;
 }
 
+InlineMarks marks_of(const LabelList& labels) {
+  InlineMarks marks{.openings = {"["}, .closings = {}, .pairs_brackets = true};
+  for (const Label& label : labels) marks.closings.push_back(fmt::format("{}{}]", kBar, label.name));
+  return marks;
+}
+
 class BracketFormat final : public OutputFormat {
  public:
-  explicit BracketFormat(const LabelList& labels) : labels_(labels) {}
+  explicit BracketFormat(const LabelList& labels) : list_(labels), labels_(labels) {}
 
   std::string_view name() const override { return "bracket"; }
 
   std::optional<std::string> why_not(const Example& example) const override {
     if (auto reason = labels_.why_not(example)) return reason;
     if (any_overlap(example.entities)) return "entities overlap";
-    const std::vector<Ending> endings = scan_endings(example.text, labels_);
-    if (std::any_of(endings.begin(), endings.end(), [](const Ending& ending) { return ending.is_known; })) {
-      return "the text holds the ending of a bracketed entity";
-    }
+    if (holds_known_ending(example.text)) return "the text holds the ending of a bracketed entity";
     if (!reads_back(*this, example)) return "brackets in an entity do not pair up";
     return std::nullopt;
   }
@@ -65,6 +69,10 @@ class BracketFormat final : public OutputFormat {
   ParsedAnswer parse(std::string_view answer, std::string_view input) const override {
     ParsedAnswer parsed;
     InlineCopy copy(valid_utf8(answer));
+    if (holds_known_ending(input) && mark_by_grammar(InlineGrammar(marks_of(list_), list_, input, {}), copy)) {
+      read_copy(std::move(copy), input, parsed);
+      return parsed;
+    }
     const std::string_view text = copy.answer;
     std::set<std::string_view> endings_in_input;
     for (const Ending& e : scan_endings(input, labels_))
@@ -100,6 +108,10 @@ class BracketFormat final : public OutputFormat {
     return parsed;
   }
 
+  std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const override {
+    return std::make_unique<InlineGrammar>(marks_of(list_), list_, text, alphabet);
+  }
+
   std::string instruction() const override {
     return "Answer with the whole text, copied exactly, and write each entity as [value | LABEL], with its value as in "
            "the text and its "
@@ -114,6 +126,11 @@ class BracketFormat final : public OutputFormat {
   }
 
  private:
+  bool holds_known_ending(std::string_view text) const {
+    const std::vector<Ending> endings = scan_endings(text, labels_);
+    return std::any_of(endings.begin(), endings.end(), [](const Ending& ending) { return ending.is_known; });
+  }
+
   /// How many more "[" the copy has than the input: entities that were begun and not ended.
   static std::int64_t surplus_openings(const InlineCopy& copy, std::string_view input) {
     std::int64_t surplus = -std::count(input.begin(), input.end(), '[');
@@ -123,6 +140,7 @@ class BracketFormat final : public OutputFormat {
     return std::max<std::int64_t>(surplus, 0);
   }
 
+  LabelList list_;
   ClosedLabels labels_;
 };
 

@@ -7,6 +7,7 @@
 #include "data/formats/alignment.h"
 #include "data/formats/answer_text.h"
 #include "data/formats/closed_labels.h"
+#include "data/formats/json_grammar.h"
 #include "data/formats/json_records.h"
 
 namespace entune {
@@ -14,7 +15,7 @@ namespace {
 
 class JsonFormat final : public OutputFormat {
  public:
-  explicit JsonFormat(const LabelList& labels) : labels_(labels) {}
+  explicit JsonFormat(const LabelList& labels) : list_(labels), labels_(labels) {}
 
   std::string_view name() const override { return "json"; }
 
@@ -48,6 +49,14 @@ class JsonFormat final : public OutputFormat {
     return parsed;
   }
 
+  std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const override {
+    const JsonPieces pieces{.before_label = R"({"entity_type": ")",
+                    .before_value = R"(", "entity_value": ")",
+                    .before_number = R"(", "start_position": )",
+                    .before_end = R"(, "end_position": )"};
+    return std::make_unique<JsonGrammar>(pieces, list_, text, alphabet);
+  }
+
   std::string instruction() const override {
     return "Answer with a JSON array that has one object for each entity, in the order of the text, with the members "
            "\"entity_type\" (a label of the list), \"entity_value\" (the words of the text, copied exactly), "
@@ -72,6 +81,7 @@ class JsonFormat final : public OutputFormat {
   }
 
  private:
+  LabelList list_;
   ClosedLabels labels_;
 };
 

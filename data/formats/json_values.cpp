@@ -10,6 +10,7 @@
 #include "data/formats/alignment.h"
 #include "data/formats/answer_text.h"
 #include "data/formats/closed_labels.h"
+#include "data/formats/json_grammar.h"
 #include "data/formats/json_records.h"
 #include "data/formats/occurrences.h"
 
@@ -25,7 +26,7 @@ std::size_t occurrence_of(const Entity& entity, std::string_view text, const Cod
 
 class JsonValuesFormat final : public OutputFormat {
  public:
-  explicit JsonValuesFormat(const LabelList& labels) : labels_(labels) {}
+  explicit JsonValuesFormat(const LabelList& labels) : list_(labels), labels_(labels) {}
 
   std::string_view name() const override { return "json_values"; }
 
@@ -70,6 +71,14 @@ class JsonValuesFormat final : public OutputFormat {
     return parsed;
   }
 
+  std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const override {
+    const JsonPieces pieces{.before_label = R"({"type": ")",
+                    .before_value = R"(", "value": ")",
+                    .before_number = R"(", "occurrence": )",
+                    .before_end = ""};
+    return std::make_unique<JsonGrammar>(pieces, list_, text, alphabet);
+  }
+
   std::string instruction() const override {
     return "Answer with a JSON array that has one object for each entity, in the order of the text, with the members "
            "\"type\" (a label "
@@ -93,6 +102,7 @@ class JsonValuesFormat final : public OutputFormat {
   }
 
  private:
+  LabelList list_;
   ClosedLabels labels_;
 };
 

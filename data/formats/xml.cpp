@@ -10,6 +10,7 @@
 #include "data/formats/answer_text.h"
 #include "data/formats/closed_labels.h"
 #include "data/formats/inline_copy.h"
+#include "data/formats/inline_grammar.h"
 
 namespace entune {
 namespace {
@@ -47,19 +48,25 @@ std::vector<Tag> scan_tags(std::string_view text, const ClosedLabels& labels) {
   return tags;
 }
 
+InlineMarks marks_of(const LabelList& labels) {
+  InlineMarks marks;
+  for (const Label& label : labels) {
+    marks.openings.push_back(fmt::format("<{}>", label.name));
+    marks.closings.push_back(fmt::format("</{}>", label.name));
+  }
+  return marks;
+}
+
 class XmlFormat final : public OutputFormat {
  public:
-  explicit XmlFormat(const LabelList& labels) : labels_(labels) {}
+  explicit XmlFormat(const LabelList& labels) : list_(labels), labels_(labels) {}
 
   std::string_view name() const override { return "xml"; }
 
   std::optional<std::string> why_not(const Example& example) const override {
     if (auto reason = labels_.why_not(example)) return reason;
     if (any_overlap(example.entities)) return "entities overlap";
-    const std::vector<Tag> tags = scan_tags(example.text, labels_);
-    if (std::any_of(tags.begin(), tags.end(), [](const Tag& tag) { return tag.is_known; })) {
-      return "the text holds a tag of the label list";
-    }
+    if (holds_known_tag(example.text)) return "the text holds a tag of the label list";
     if (!reads_back(*this, example)) return "the answer does not read back as written";
     return std::nullopt;
   }
@@ -73,6 +80,10 @@ class XmlFormat final : public OutputFormat {
   ParsedAnswer parse(std::string_view answer, std::string_view input) const override {
     ParsedAnswer parsed;
     InlineCopy copy(valid_utf8(answer));
+    if (holds_known_tag(input) && mark_by_grammar(InlineGrammar(marks_of(list_), list_, input, {}), copy)) {
+      read_copy(std::move(copy), input, parsed);
+      return parsed;
+    }
     std::set<std::string_view> tags_in_input;
     for (const Tag& tag : scan_tags(input, labels_)) tags_in_input.insert(input.substr(tag.begin, tag.end - tag.begin));
 
@@ -111,6 +122,10 @@ class XmlFormat final : public OutputFormat {
     return parsed;
   }
 
+  std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const override {
+    return std::make_unique<InlineGrammar>(marks_of(list_), list_, text, alphabet);
+  }
+
   std::string instruction() const override {
     return "Answer with the whole text, copied exactly, and put each entity between the opening and the closing tag of "
            "its label, as in "
@@ -125,6 +140,12 @@ class XmlFormat final : public OutputFormat {
   }
 
  private:
+  bool holds_known_tag(std::string_view text) const {
+    const std::vector<Tag> tags = scan_tags(text, labels_);
+    return std::any_of(tags.begin(), tags.end(), [](const Tag& tag) { return tag.is_known; });
+  }
+
+  LabelList list_;
   ClosedLabels labels_;
 };
 

@@ -209,6 +209,11 @@ std::string BpeTokenizer::decode(std::span<const TokenId> ids) const {
   return text;
 }
 
+std::string_view BpeTokenizer::bytes(TokenId id) const {
+  check_id(id, bytes_.size(), "a token id");
+  return bytes_[static_cast<std::size_t>(id)];
+}
+
 std::optional<TokenId> BpeTokenizer::control_id(std::string_view spelling) const {
   const auto found = control_ids_.find(std::string(spelling));
   return found == control_ids_.end() ? std::nullopt : std::optional(found->second);

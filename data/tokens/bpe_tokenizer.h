@@ -26,6 +26,7 @@ class BpeTokenizer : public Tokenizer {
 
   std::vector<TokenId> encode(std::string_view text) const override;
   std::string decode(std::span<const TokenId> ids) const override;
+  std::string_view bytes(TokenId id) const override;
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(tables_.pieces.size()); }
   std::optional<TokenId> control_id(std::string_view spelling) const override;
   std::string piece(TokenId id) const override;

@@ -129,6 +129,12 @@ class SentencePieceTokenizer : public Tokenizer {
     return text;
   }
 
+  std::string_view bytes(TokenId id) const override {
+    check_id(id);
+    return texts_[static_cast<std::size_t>(id)];
+  }
+  bool drops_first_space() const override { return adds_space_; }
+
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(texts_.size()); }
 
   std::optional<TokenId> control_id(std::string_view spelling) const override {

@@ -22,6 +22,10 @@ class Tokenizer {
   virtual std::vector<TokenId> encode(std::string_view text) const = 0;
   /// The bytes of `ids`; control ids give nothing. Not necessarily valid UTF-8 (an answer can end inside a character).
   virtual std::string decode(std::span<const TokenId> ids) const = 0;
+  /// What `id` adds to decode()'s text where it is not the first: empty for control tokens.
+  virtual std::string_view bytes(TokenId id) const = 0;
+  /// Whether decode() leaves out a space with which the text begins (encode() puts one in front).
+  virtual bool drops_first_space() const { return false; }
   virtual std::int64_t vocab_size() const = 0;
   /// Id of a control token by its spelling ("</s>", "<|im_end|>"), or nullopt.
   virtual std::optional<TokenId> control_id(std::string_view spelling) const = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/constraints/text_draft.h"
+
 namespace entune {
 
 std::int64_t AnswerBudget::max_new_tokens(std::int64_t text_tokens) const {
@@ -27,13 +29,23 @@ EncodedSample AnswerTask::with_answer(const Example& example) const {
 }
 
 GenerationRequest AnswerTask::request(const std::string& text, const AnswerBudget& budget,
-                                      std::int64_t max_new_tokens) const {
-  if (max_new_tokens == 0) max_new_tokens = budget.max_new_tokens(num_tokens(text));
-  return continue_turns(prompt_.turns_for(text), max_new_tokens);
+                                      const GenerationOptions& options) const {
+  std::int64_t limit = options.max_new_tokens;
+  if (limit == 0) limit = budget.max_new_tokens(num_tokens(text));
+  GenerationRequest request = continue_turns(prompt_.turns_for(text), limit);
+  if (!options.constrain && !options.draft) return request;
+  if (!pieces_) pieces_ = std::make_unique<PieceTrie>(tokenizer_);
+  const auto guide = std::make_shared<AnswerGuide>(*format_, text, tokenizer_, *pieces_);
+  if (options.constrain) {
+    request.constraint = guide;
+    request.max_new_tokens = std::max(limit, guide->smallest_limit());
+  }
+  if (options.draft) request.draft = TextDraft(guide, stop_ids().front());
+  return request;
 }
 
 GenerationRequest AnswerTask::continue_turns(const std::vector<Turn>& turns, std::int64_t max_new_tokens) const {
-  return {encoder_->encode(turns, std::nullopt).ids, max_new_tokens};
+  return {.ids = encoder_->encode(turns, std::nullopt).ids, .max_new_tokens = max_new_tokens};
 }
 
 AnswerBudget AnswerTask::fit_budget(const std::vector<Example>& examples) const {

@@ -40,8 +40,10 @@ class AnswerTask {
   std::int64_t num_tokens(std::string_view text) const;
   /// The conversation with the right answer.
   EncodedSample with_answer(const Example& example) const;
-  /// The conversation up to the answer. `budget` bounds what is generated, unless `max_new_tokens` > 0 says how much.
-  GenerationRequest request(const std::string& text, const AnswerBudget& budget, std::int64_t max_new_tokens) const;
+  /// The conversation up to the answer, with the constraint and the draft that `options` ask for. `budget` bounds what is
+  /// generated, unless options.max_new_tokens > 0 says how much; a constrained answer always gets room to be whole.
+  GenerationRequest request(const std::string& text, const AnswerBudget& budget,
+                            const GenerationOptions& options) const;
   /// Any turns of this task's family up to the model's next answer (draft-prompt).
   GenerationRequest continue_turns(const std::vector<Turn>& turns, std::int64_t max_new_tokens) const;
   std::string answer_text(const GeneratedAnswer& answer) const { return tokenizer_.decode(answer.ids); }
@@ -55,6 +57,7 @@ class AnswerTask {
   Prompt prompt_;
   const Tokenizer& tokenizer_;
   std::unique_ptr<ChatEncoder> encoder_;
+  mutable std::unique_ptr<PieceTrie> pieces_;  // of the tokenizer, made when first asked for
 };
 
 }  // namespace entune

@@ -224,7 +224,7 @@ class Answerer {
     const std::vector<std::size_t> mine = share(pieces, data_);
     std::vector<GenerationRequest> requests;
     for (const std::size_t i : mine) {
-      requests.push_back(task_.request(pieces[i].text, options_.budget, options_.generation.max_new_tokens));
+      requests.push_back(task_.request(pieces[i].text, options_.budget, options_.generation));
       require_room(requests.back());
     }
     const std::vector<GeneratedAnswer> generated = generator_.generate(
@@ -248,10 +248,9 @@ class Answerer {
 
   /// Of all ranks. Collective.
   GenerationStats stats() const {
-    const GenerationStats& stats = generator_.stats();
-    at::Tensor counts = at::tensor({stats.prompt_tokens, stats.generated_tokens, stats.forward_passes}, at::kLong);
+    at::Tensor counts = at::tensor(generator_.stats().counts(), at::kLong);
     data_.all_reduce(counts, ReduceOp::sum);
-    return {counts[0].item<std::int64_t>(), counts[1].item<std::int64_t>(), counts[2].item<std::int64_t>()};
+    return GenerationStats::of_counts({counts.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(counts.numel())});
   }
 
  private:

@@ -164,8 +164,8 @@ Residual DecoderBlock::decode(const Residual& input, const RotaryTables& rotary,
   Heads h = heads(x, input, {});
   rotate_(h.q, rotary, false);
   rotate_(h.k, rotary, false);
-  const at::Tensor leaf = at::arange(h.k.size(0), cache.lengths.options());
-  const at::Tensor slot = cache.lengths.sub(1);
+  const at::Tensor leaf = cache.rows ? cache.rows->leaf : at::arange(h.k.size(0), cache.lengths.options());
+  const at::Tensor slot = cache.rows ? cache.rows->slot : cache.lengths.sub(1);
   cache.keys.transpose(1, 2).index_put_({leaf, slot}, h.k);
   cache.values.transpose(1, 2).index_put_({leaf, slot}, h.v);
   return finish(x, cached_attention(h.q, cache, sliding_window_), {}, {});

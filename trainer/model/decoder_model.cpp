@@ -143,6 +143,21 @@ struct DecoderModel::Impl {
     if (before_use) before_use(begin, end);
   }
 
+  /// Logits [R, V] after tokens at the places `positions` [R] of the cache, which then holds `lengths` tokens.
+  at::Tensor decode(const at::Tensor& ids, const KvCache& cache, const at::Tensor& positions, const at::Tensor& lengths,
+                    const std::optional<CachedRows>& rows) {
+    const RotaryTables rotary{cache.rotary.cos.index_select(0, positions), cache.rotary.sin.index_select(0, positions)};
+    FlashOffsets offsets;
+    Residual residual{embed(ids), {}};
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const KvCache::Layer& layer = cache.layers[i];
+      CachedKeys keys{layer.prefix_keys, layer.prefix_values, layer.keys, layer.values, lengths, rows, offsets};
+      if (i == 0) keys.offsets = offsets = flash_offsets(keys);
+      residual = blocks[i].decode(residual, rotary, keys);
+    }
+    return head_logits(normalize(residual, norm.value, config.rms_norm_eps).second);
+  }
+
   /// Of whole rows.
   at::Tensor head_logits(const at::Tensor& hidden) const {
     const Parameter& p = head_parameter();
@@ -290,18 +305,24 @@ at::Tensor DecoderModel::decode(const at::Tensor& next_ids, KvCache& cache) {
 
 at::Tensor DecoderModel::decode_step(const at::Tensor& ids, const KvCache& cache) {
   at::NoGradGuard no_grad;
-  const RotaryTables rotary{cache.rotary.cos.index_select(0, cache.lengths),
-                            cache.rotary.sin.index_select(0, cache.lengths)};
-  const at::Tensor lengths = cache.lengths.add(1);
-  FlashOffsets offsets;
-  Residual residual{impl_->embed(ids), {}};
-  for (std::size_t i = 0; i < impl_->blocks.size(); ++i) {
-    const KvCache::Layer& layer = cache.layers[i];
-    CachedKeys keys{layer.prefix_keys, layer.prefix_values, layer.keys, layer.values, lengths, offsets};
-    if (i == 0) keys.offsets = offsets = flash_offsets(keys);
-    residual = impl_->blocks[i].decode(residual, rotary, keys);
-  }
-  return impl_->head_logits(normalize(residual, impl_->norm.value, impl_->config.rms_norm_eps).second);
+  return impl_->decode(ids, cache, cache.lengths, cache.lengths.add(1), {});
+}
+
+at::Tensor DecoderModel::decode_several(const at::Tensor& ids, const std::vector<std::int64_t>& counts,
+                                        KvCache& cache) {
+  at::NoGradGuard no_grad;
+  const at::Tensor count = impl_->on_device(counts);
+  CachedRows rows{.counts = count, .most = *std::ranges::max_element(counts)};
+  rows.leaf = at::repeat_interleave(count);
+  rows.place = at::arange(ids.size(0), count.options()).sub(count.cumsum(0).sub(count).index_select(0, rows.leaf));
+  rows.slot = cache.lengths.index_select(0, rows.leaf).add(rows.place);
+  const std::int64_t longest = std::min(cache.longest + rows.most, cache.capacity);
+  const at::Tensor lengths = cache.lengths.add(count);
+  const at::Tensor logits =
+      impl_->decode(ids.to(impl_->options.device), cache.first_rows(longest), rows.slot, lengths, rows);
+  cache.lengths = lengths;
+  cache.longest = longest;
+  return logits;
 }
 
 }  // namespace entune

@@ -89,6 +89,10 @@ class DecoderModel {
   /// Appends one token per leaf and gives the logits after it: next_ids [B] int64 on any device -> [B, V] float32. On a
   /// GPU a few leaves are decoded by recorded graphs (StaticDecoding).
   at::Tensor decode(const at::Tensor& next_ids, KvCache& cache);
+  /// Appends counts[b] >= 1 tokens to each leaf b and gives the logits after every one of them: ids [R] int64 by leaf, R
+  /// the sum of the counts -> [R, V] float32. What turns out not to be wanted, KvCache::take_back() forgets. Every leaf
+  /// must have room.
+  at::Tensor decode_several(const at::Tensor& ids, const std::vector<std::int64_t>& counts, KvCache& cache);
   /// decode() on the cache's whole capacity, without its counting: the lengths stay. Shapes follow from those of its
   /// arguments and the host reads no number from the device, so that a GPU can record it. ids on the model's device.
   at::Tensor decode_step(const at::Tensor& ids, const KvCache& cache);

@@ -14,6 +14,11 @@ void KvCache::keep(const at::Tensor& kept) {
   }
 }
 
+void KvCache::take_back(const std::vector<std::int64_t>& tokens) {
+  lengths = lengths.sub(at::tensor(tokens, at::kLong).to(lengths.device()));
+  longest = num_leaves() > 0 ? lengths.max().item<std::int64_t>() : 0;
+}
+
 KvCache KvCache::first_rows(std::int64_t rows) const {
   KvCache result = *this;
   result.capacity = rows;

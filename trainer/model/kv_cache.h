@@ -26,6 +26,8 @@ struct KvCache {
 
   /// Keeps these leaves only (finished ones leave). rows: int64 indices, on any device.
   void keep(const at::Tensor& rows);
+  /// Forgets the last tokens of each leaf: as many as `tokens` says, leaf by leaf.
+  void take_back(const std::vector<std::int64_t>& tokens);
   /// The same, of a capacity of `rows`: views.
   KvCache first_rows(std::int64_t rows) const;
   std::int64_t num_leaves() const { return lengths.defined() ? lengths.size(0) : 0; }

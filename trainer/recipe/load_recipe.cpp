@@ -108,6 +108,8 @@ Recipe make_recipe(const Settings& settings) {
   recipe.training = read_training(read);
   recipe.generation.options.max_new_tokens = read.integer("generation.max_new_tokens");
   recipe.generation.options.batch_tokens = read.integer("generation.batch_tokens");
+  recipe.generation.options.constrain = read.text("generation.constrain") == "format";
+  recipe.generation.options.draft = read.text("generation.draft") == "input";
   recipe.generation.write_predictions = read.boolean("generation.write_predictions");
   recipe.parallel.data = read.integer("parallel.data");
   recipe.parallel.tensor = read.integer("parallel.tensor");

@@ -150,8 +150,8 @@ struct LoadOptions {
 
 /// Reads, checks and completes a recipe. Overrides are "a.b=value" (value in YAML). Throws InputError
 /// "file:line:column: ..." for unknown or duplicate keys (with the nearest allowed one), wrong types, octal-looking
-/// numbers, aliases, values outside their range, keys that contradict each other, and for features that are not built
-/// yet (by name). Relative paths in a recipe start at the current directory. `study.a.b=[...]` sets one axis of the
+/// numbers, aliases, values outside their range, keys that contradict each other.
+/// Relative paths in a recipe start at the current directory. `study.a.b=[...]` sets one axis of the
 /// study, `study=none` drops it; a plain override of a key that the study varies is refused.
 LoadedRecipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                          const LoadOptions& options = {});

@@ -41,10 +41,6 @@ struct KeySpec {
   std::string_view doc;
   ValueRange range = {};
   std::vector<std::string_view> choices = {};
-  /// What this key asks for, with every value but the default, and the program cannot do yet: the feature's name, and
-  /// what to write instead.
-  std::string_view not_built = {};
-  std::string_view instead = {};
 };
 
 /// Every key, in the order of recipes/reference.yaml.

@@ -66,13 +66,6 @@ std::optional<double> decimal_number(const YamlNode& node) {
   return value;
 }
 
-/// Whether the node says the key's default, however it spells a number.
-bool is_default(const KeySpec& key, const YamlNode& node) {
-  const std::optional<double> value = decimal_number(node);
-  return node.scalar == key.default_value ||
-         (value && value == decimal_number({.kind = Kind::scalar, .scalar = std::string(key.default_value)}));
-}
-
 bool is_inside(const ValueRange& range, double value) {
   return (range.above_least ? value > range.least : value >= range.least) &&
          (range.below_most ? value < range.most : value <= range.most);
@@ -433,10 +426,6 @@ void check_value(const KeySpec& key, const YamlNode& node) {
     case ValueType::study:
       read_study(key, node);
       break;
-  }
-  if (!key.not_built.empty() && !is_default(key, node)) {
-    throw InputError(fmt::format("{}: {} is not built yet (key {} = {}); use {}", node.where, key.not_built, key.path,
-                                 to_flow(node), key.instead));
   }
 }
 

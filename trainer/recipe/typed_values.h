@@ -33,7 +33,7 @@ PromptOptions read_prompt(const KeySpec& key, const YamlNode& node);
 /// Axes in file order, each value as YAML text. Every axis is a key, every value one that this key may have.
 std::vector<std::pair<std::string, std::vector<std::string>>> read_study(const KeySpec& key, const YamlNode& node);
 
-/// Reads and drops the value; then refuses it if it asks for what is not built.
+/// Reads and drops the value.
 void check_value(const KeySpec& key, const YamlNode& node);
 
 }  // namespace entune

@@ -22,7 +22,7 @@ constexpr std::int64_t kComparedPositions = 64;  // logits of a large vocabulary
 
 // Logits at the last positions of the cell's prompt: [N, V], equal on every rank of the tensor axis.
 at::Tensor prompt_logits(DecoderModel& model, const CellSetup& setup) {
-  const std::vector<TokenId> ids = setup.task->request("", {}, 1).ids;
+  const std::vector<TokenId> ids = setup.task->request("", {}, GenerationOptions{.max_new_tokens = 1}).ids;
   std::vector<std::int64_t> rows(std::min(ids.size(), static_cast<std::size_t>(kComparedPositions)));
   std::iota(rows.begin(), rows.end(), static_cast<std::int64_t>(ids.size() - rows.size()));
   model.set_training(false);

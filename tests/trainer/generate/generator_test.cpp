@@ -5,10 +5,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <set>
+#include <span>
 #include <stdexcept>
 
+#include "data/constraints/text_draft.h"
 #include "data/random.h"
+#include "tests/data/formats/random_examples.h"
 
 namespace entune {
 namespace {
@@ -19,9 +24,9 @@ using testing::SizeIs;
 /// A random model small enough to be run once a token. Its logits are spread widely, so that near-ties don't decide.
 class SmallModel {
  public:
-  explicit SmallModel(std::uint64_t seed) : group_(make_self_communicator()) {
+  explicit SmallModel(std::uint64_t seed, std::optional<std::int64_t> window = {}, std::int64_t vocab_size = 40) : group_(make_self_communicator()) {
     LlamaConfig config;
-    config.vocab_size = 40;
+    config.vocab_size = vocab_size;
     config.hidden_size = 32;
     config.intermediate_size = 48;
     config.num_layers = 2;
@@ -29,6 +34,7 @@ class SmallModel {
     config.num_kv_heads = 2;
     config.head_dim = 8;
     config.initializer_range = 0.6;
+    config.sliding_window = window;
     model_ = std::make_unique<DecoderModel>(config, ModelOptions{}, *group_);
     model_->initialize_random(seed);
     model_->set_training(false);
@@ -155,6 +161,91 @@ TEST(Generator, ComputesASharedPrefixOnceABatch) {
     EXPECT_TRUE(answer.hit_max_tokens);
   }
   EXPECT_THAT(generator.generate({}), SizeIs(0));
+}
+
+/// Proposes what comes next in `right`, wrong at some places, and anything where there is nothing left.
+std::function<std::vector<TokenId>(std::span<const TokenId>, std::size_t)> draft_of(std::vector<TokenId> right,
+                                                                                    std::uint64_t error_in,
+                                                                                    std::uint64_t seed) {
+  return [right, error_in, random = Random(seed)](std::span<const TokenId> written, std::size_t most) mutable {
+    std::vector<TokenId> proposed;
+    const std::size_t count = random.below(most + 1);
+    for (std::size_t i = written.size(); proposed.size() < count; ++i) {
+      const bool is_right = i < right.size() && random.below(error_in) != 0;
+      proposed.push_back(is_right ? right[i] : static_cast<TokenId>(random.below(40)));
+    }
+    return proposed;
+  };
+}
+
+TEST(Generator, DraftsChangeTheNumberOfPassesAlone) {
+  const std::vector<TokenId> stop_ids = {3, 7, 11, 20, 33};
+  for (const auto& [window, error_in] : std::vector<std::pair<std::optional<std::int64_t>, std::uint64_t>>{
+           {std::nullopt, 1}, {std::nullopt, 3}, {std::nullopt, 1000}, {6, 4}}) {
+    SmallModel model(5, window);
+    for (const std::int64_t prefix : {0, 17}) {
+      std::vector<GenerationRequest> requests = random_requests(24, prefix, 8);
+      for (GenerationRequest& request : requests) request.max_new_tokens += 20;
+      Generator plain(*model, stop_ids, {.batch_tokens = 400});
+      const std::vector<GeneratedAnswer> expected = plain.generate(requests);
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        std::vector<TokenId> right = expected[i].ids;
+        right.push_back(stop_ids[i % stop_ids.size()]);
+        requests[i].draft = draft_of(std::move(right), error_in, i);
+      }
+      Generator drafted(*model, stop_ids, {.batch_tokens = 400});
+      const std::vector<GeneratedAnswer> answers = drafted.generate(requests);
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        EXPECT_EQ(answers[i].ids, expected[i].ids) << "request " << i;
+        EXPECT_EQ(answers[i].hit_max_tokens, expected[i].hit_max_tokens) << "request " << i;
+      }
+      const GenerationStats& stats = drafted.stats();
+      EXPECT_EQ(stats.generated_tokens, plain.stats().generated_tokens);
+      EXPECT_EQ(plain.stats().answer_passes, plain.stats().generated_tokens);
+      // A pass gives what it accepts and one token more, unless the answer ends with what it accepts.
+      EXPECT_GE(stats.answer_passes + stats.accepted_tokens, stats.generated_tokens);
+      EXPECT_LE(stats.answer_passes + stats.accepted_tokens,
+                stats.generated_tokens + static_cast<std::int64_t>(requests.size()));
+      if (error_in < 1000) continue;
+      EXPECT_LT(2 * stats.forward_passes, plain.stats().forward_passes);
+    }
+  }
+}
+
+/// An untrained model of a real vocabulary: what it answers freely is noise.
+TEST(Generator, ConstrainedAnswersOfAnUntrainedModelAreWellFormed) {
+  const auto tokenizer = load_tokenizer(std::string(ENTUNE_SOURCE_DIR) + "/tests/data/tokens/fixtures/smollm");
+  const PieceTrie pieces(*tokenizer);
+  SmallModel model(6, {}, tokenizer->vocab_size());
+  const std::vector<TokenId> stop_ids = {*tokenizer->control_id("<|im_end|>")};
+  for (const std::string& name : output_format_names()) {
+    const auto format = make_output_format(name, test_labels());
+    RandomExamples random(13);
+    std::vector<std::string> texts;
+    std::vector<GenerationRequest> requests;
+    for (int i = 0; i < 40; ++i) {
+      texts.push_back(random.next().text);
+      const auto guide = std::make_shared<AnswerGuide>(*format, texts.back(), *tokenizer, pieces);
+      requests.push_back({.ids = tokenizer->encode("Find entities: " + texts.back()),
+                          .max_new_tokens = guide->smallest_limit() + i,
+                          .constraint = guide,
+                          .draft = {}});
+    }
+    Generator plain(*model, stop_ids, {});
+    const std::vector<GeneratedAnswer> answers = plain.generate(requests);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      EXPECT_FALSE(answers[i].hit_max_tokens);
+      const ParsedAnswer parsed = format->parse(tokenizer->decode(answers[i].ids), texts[i]);
+      EXPECT_TRUE(parsed.well_formed()) << name << ", text " << i;
+      EXPECT_EQ(parsed.fault(AnswerFault::not_in_text), 0) << name << ", text " << i;
+      EXPECT_EQ(parsed.fault(AnswerFault::offset_wrong), 0) << name << ", text " << i;
+    }
+    for (GenerationRequest& request : requests) request.draft = TextDraft(request.constraint, stop_ids.front());
+    Generator drafted(*model, stop_ids, {});
+    const std::vector<GeneratedAnswer> again = drafted.generate(requests);
+    for (std::size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(again[i].ids, answers[i].ids) << name << ", text " << i;
+    EXPECT_LT(drafted.stats().forward_passes, plain.stats().forward_passes) << name;
+  }
 }
 
 }  // namespace

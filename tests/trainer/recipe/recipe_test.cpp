@@ -401,32 +401,5 @@ TEST_F(RecipeTest, OverridesFollowTheSameRules) {
   EXPECT_THAT(error("name=\xFF"), StartsWith("command line: name: expected UTF-8"));
 }
 
-TEST_F(RecipeTest, WhatIsNotBuiltIsRefusedByName) {
-  struct Case {
-    std::string override, feature, instead;
-  };
-  const std::vector<Case> cases = {
-      {"generation.constrain=format", "constrained decoding", "none"},
-      {"generation.draft=input", "drafted decoding", "none"},
-  };
-  // The default is no request, however it is spelt.
-  EXPECT_EQ(error_of(kMinimal, {"telemetry.metrics.port=+0"}).find("not built"), std::string::npos);
-  std::set<std::string> refused;
-  for (const Case& c : cases) {
-    const std::string key = c.override.substr(0, c.override.find('='));
-    const std::string value = c.override.substr(c.override.find('=') + 1);
-    EXPECT_EQ(error_of(kMinimal, {c.override}),
-              fmt::format("command line: {} is not built yet (key {} = {}); use {}", c.feature, key, value, c.instead));
-    refused.insert(key);
-  }
-  for (const KeySpec& key : schema()) {
-    EXPECT_EQ(!key.not_built.empty(), refused.contains(std::string(key.path))) << key.path;
-  }
-  EXPECT_EQ(error_of(std::string(kMinimal) + "generation: {draft: input}\n"),
-            "r.yaml:5:21: drafted decoding is not built yet (key generation.draft = input); use none");
-  EXPECT_THAT(error_of(std::string(kMinimal) + "study: {generation.draft: [none, input]}\n"),
-              StartsWith("r.yaml:5:34: drafted decoding"));
-}
-
 }  // namespace
 }  // namespace entune
