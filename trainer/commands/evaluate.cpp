@@ -27,6 +27,7 @@ struct Arguments {
   DataFile data;
   std::string output;
   WindowOptions windows;
+  bool compare_decoding = false;
 };
 
 // The cell's own side of the study's split: all cells together decide what is left out before it.
@@ -68,30 +69,64 @@ std::vector<Example> texts_to_answer(const Arguments& arguments, const StoredCel
   return examples;
 }
 
+struct Decoding {
+  std::string name;
+  GenerationOptions options;
+};
+
+// The recipe's own decoding, or all four of them.
+std::vector<Decoding> decodings(const Arguments& arguments, const TrainedCell& cell) {
+  const GenerationOptions& own = cell.loaded.recipe.generation.options;
+  if (!arguments.compare_decoding) return {{cell.name, own}};
+  std::vector<Decoding> all{{"free", own}, {"constrained", own}, {"drafted", own}, {"constrained and drafted", own}};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].options.constrain = i % 2 == 1;
+    all[i].options.draft = i >= 2;
+  }
+  return all;
+}
+
+// Texts with another answer than without drafts: none in exact arithmetic.
+std::size_t num_different(const EvaluationResult& a, const EvaluationResult& b) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < a.predictions.size(); ++i)
+    count += a.predictions[i].answer.answers != b.predictions[i].answer.answers;
+  return count;
+}
+
 void run_evaluate(const Arguments& arguments, Communicator& world) {
   const StoredCell stored = find_stored_cell(arguments.run, arguments.cell, arguments.overrides);
   const std::vector<Example> examples = texts_to_answer(arguments, stored);  // before the long read of the weights
   TrainedCell cell = load_trained_cell(stored, world);
   const Recipe& recipe = cell.loaded.recipe;
-  const EvaluationResult answered = evaluate(*cell.model, *cell.setup.task, examples, *cell.mesh,
-                                             {.generation = recipe.generation.options,
-                                              .budget = cell.budget,
-                                              .windows = arguments.windows,
-                                              .keep_predictions = false,
-                                              .progress = "answering"});
-  if (world.rank() != 0) return;
   const std::string split = arguments.data.path.empty() ? arguments.split : "test";
-  json result{{"name", cell.name}, {"format", recipe.task.format}, {"seed", recipe.seed}};
-  result["generate"] = {{"seconds", answered.seconds},
-                        {"texts", examples.size()},
-                        {"windows", answered.num_windows},
-                        {"prompt_tokens", answered.stats.prompt_tokens},
-                        {"generated_tokens", answered.stats.generated_tokens},
-                        {"forward_passes", answered.stats.forward_passes}};
-  result["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
-  const json summary{{"name", recipe.name}, {"cells", json::array({result})}, {"comparisons", json::array()}};
-  fmt::print("{}", comparison_table(summary));
-  if (!arguments.output.empty()) write_file_whole(arguments.output, result.dump(1) + "\n");
+  json results = json::array();
+  std::vector<EvaluationResult> answered;
+  for (const Decoding& decoding : decodings(arguments, cell)) {
+    answered.push_back(
+        evaluate(*cell.model, *cell.setup.task, examples, *cell.mesh,
+                 {.generation = decoding.options,
+                  .budget = cell.budget,
+                  .windows = arguments.windows,
+                  .keep_predictions = arguments.compare_decoding,
+                  .progress = arguments.compare_decoding ? "answering, " + decoding.name : "answering"}));
+    json result{{"name", decoding.name}, {"format", recipe.task.format}, {"seed", recipe.seed}};
+    if (arguments.compare_decoding) result["overrides"] = {{"decoding", decoding.name}};
+    result["generate"] = answering_json(answered.back(), examples.size());
+    if (world.rank() == 0)
+      result["scores"][split] = score_report(answered.back().documents, recipe.labels, score_report_options(recipe));
+    results.push_back(std::move(result));
+  }
+  if (world.rank() != 0) return;
+  const json summary{{"name", recipe.name}, {"cells", results}, {"comparisons", json::array()}};
+  fmt::print("{}\n{}", comparison_table(summary), answering_table(summary));
+  if (arguments.compare_decoding) {
+    fmt::print("Answers that drafts changed: {} of {} free, {} of {} constrained\n",
+               num_different(answered[0], answered[2]), examples.size(), num_different(answered[1], answered[3]),
+               examples.size());
+  }
+  if (arguments.output.empty()) return;
+  write_file_whole(arguments.output, (arguments.compare_decoding ? results : results.front()).dump(1) + "\n");
 }
 
 }  // namespace
@@ -123,6 +158,8 @@ void add_evaluate(CLI::App& app, CommandContext& context) {
       ->needs(data)
       ->capture_default_str();
   add_window_options(*command, arguments->windows);
+  command->add_flag("--compare-decoding", arguments->compare_decoding,
+                    "Answer four times: freely, constrained to the format, with drafts from the text, and with both");
   command->add_option("--output,-o", arguments->output, "JSON file for the scores")->type_name("FILE");
   command->callback(
       [&context, arguments] { context.run = [&context, arguments] { run_evaluate(*arguments, context.world); }; });

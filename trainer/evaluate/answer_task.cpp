@@ -54,7 +54,9 @@ AnswerBudget AnswerTask::fit_budget(const std::vector<Example>& examples) const 
   for (const Example& example : examples) {
     if (!format_->can_carry(example)) continue;
     const double answer = static_cast<double>(tokenizer_.encode(format_->render(example)).size()) + 1.0;
-    const double text = static_cast<double>(tokenizer_.encode(example.text).size());
+    const std::int64_t text_tokens = num_tokens(example.text);
+    const double text = static_cast<double>(text_tokens);
+    budget.longest_text = std::max(budget.longest_text, text_tokens);
     budget.slope = std::max(budget.slope, 1.25 * answer / (text + static_cast<double>(AnswerBudget::kOffset)));
   }
   return budget;

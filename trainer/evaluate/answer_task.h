@@ -19,6 +19,7 @@ namespace entune {
 struct AnswerBudget {
   static constexpr std::int64_t kOffset = 16;
   double slope = 8.0;
+  std::int64_t longest_text = 0;  ///< tokens of the longest text that it is fitted to
 
   std::int64_t max_new_tokens(std::int64_t text_tokens) const;
 };
@@ -48,7 +49,8 @@ class AnswerTask {
   GenerationRequest continue_turns(const std::vector<Turn>& turns, std::int64_t max_new_tokens) const;
   std::string answer_text(const GeneratedAnswer& answer) const { return tokenizer_.decode(answer.ids); }
 
-  /// The smallest slope, with a quarter to spare, that fits the right answers of `examples`; the default one for none.
+  /// The smallest slope, with a quarter to spare, that fits the right answers of `examples`, and their longest text; the
+  /// default one for none.
   AnswerBudget fit_budget(const std::vector<Example>& examples) const;
 
  private:

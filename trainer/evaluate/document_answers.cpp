@@ -83,9 +83,13 @@ std::int64_t window_tokens(DecoderModel& model, const AnswerTask& task, const Do
   const auto fits = [&](std::int64_t tokens) {
     return prompt + kJointTokens + tokens + answer_tokens(options, tokens) <= positions;
   };
-  std::int64_t tokens = options.windows.max_tokens, too_many = tokens + 1;
+  const std::int64_t wanted = options.windows.max_tokens > 0
+                                  ? options.windows.max_tokens
+                                  : std::max(WindowOptions::kFewestTokens, options.budget.longest_text);
+  std::int64_t tokens = wanted;
   if (!fits(tokens)) {
-    for (tokens = 0, too_many = options.windows.max_tokens; tokens + 1 < too_many;) {
+    std::int64_t too_many = wanted;
+    for (tokens = 0; tokens + 1 < too_many;) {
       const std::int64_t middle = (tokens + too_many) / 2;
       (fits(middle) ? tokens : too_many) = middle;
     }

@@ -16,8 +16,10 @@ namespace entune {
 
 /// How texts that are long for the model are cut (data/documents/windows.h).
 struct WindowOptions {
-  static constexpr std::int64_t kDefaultTokens = 256;
-  std::int64_t max_tokens = kDefaultTokens;  ///< tokens of a window at most; never more than fit the model
+  static constexpr std::int64_t kFewestTokens = 256;
+  /// Tokens of a window at most; never more than fit the model. 0: as many as the longest text of the training had
+  /// (AnswerBudget::longest_text), at least kFewestTokens.
+  std::int64_t max_tokens = 0;
   std::int64_t overlap = 100;                ///< code points
 };
 

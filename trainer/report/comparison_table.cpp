@@ -119,4 +119,22 @@ std::string comparison_table(const json& summary) {
   return text;
 }
 
+std::string answering_table(const json& summary) {
+  TextTable table({"cell", "seconds", "texts/s", "tokens out", "passes", "tokens a pass", "drafted", "accepted"});
+  const json& cells = at_path(summary, {"cells"});
+  if (!cells.is_array()) return "";
+  for (const json& cell : cells) {
+    const json& generate = at_path(cell, {"generate"});
+    if (generate.is_null()) continue;
+    const auto tokens = number_at(generate, {"generated_tokens"}), seconds = number_at(generate, {"seconds"});
+    table.add_row({string_at(cell, {"name"}), fixed(seconds, 1), fixed(ratio(number_at(generate, {"texts"}), seconds), 2),
+                   grouped(tokens), grouped(number_at(generate, {"forward_passes"})),
+                   fixed(ratio(tokens, number_at(generate, {"answer_passes"})), 2),
+                   grouped(number_at(generate, {"drafted_tokens"})),
+                   percent(ratio(number_at(generate, {"accepted_tokens"}), number_at(generate, {"drafted_tokens"})))});
+  }
+  return "Answering: passes of the model over a batch, tokens of one answer a pass, and how much of the drafts it wrote\n" +
+         table.str();
+}
+
 }  // namespace entune

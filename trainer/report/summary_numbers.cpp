@@ -135,6 +135,11 @@ std::optional<MeanAndDeviation> mean_over(const std::vector<const json*>& cells,
   return result;
 }
 
+std::optional<double> ratio(const std::optional<double>& numerator, const std::optional<double>& denominator) {
+  if (!numerator || !denominator || *denominator == 0.0) return std::nullopt;
+  return *numerator / *denominator;
+}
+
 std::string fixed(const std::optional<double>& value, int digits) {
   return value ? fmt::format("{:.{}f}", *value, digits) : std::string(kNone);
 }

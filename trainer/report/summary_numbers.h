@@ -43,6 +43,8 @@ struct MeanAndDeviation {
 std::optional<MeanAndDeviation> mean_over(const std::vector<const nlohmann::json*>& cells,
                                           std::initializer_list<std::string_view> path);
 
+/// Nothing where a side is missing or the denominator is 0.
+std::optional<double> ratio(const std::optional<double>& numerator, const std::optional<double>& denominator);
 /// `value` with `digits` after the point, or an en dash where there is none.
 std::string fixed(const std::optional<double>& value, int digits);
 /// 0.973 as "97.3 %".

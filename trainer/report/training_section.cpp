@@ -34,11 +34,6 @@ std::vector<LineSeries> series_of(const std::vector<Variant>& variants, std::str
   return series;
 }
 
-std::optional<double> ratio(const std::optional<double>& numerator, const std::optional<double>& denominator) {
-  if (!numerator || !denominator || *denominator == 0.0) return std::nullopt;
-  return *numerator / *denominator;
-}
-
 std::string memory(const std::optional<double>& bytes) {
   return bytes ? fmt::format("{:.2f} GiB", *bytes / (1024.0 * 1024.0 * 1024.0)) : fixed(bytes, 2);
 }
@@ -95,7 +90,8 @@ std::string cost_section(const json& summary) {
   HtmlTable training({"Cell", HtmlCell("Method", "left"), "Seconds", "Texts/s", "Steps", "Tokens logical",
                       "Tokens executed", "Tokens supervised", "Peak memory"});
   HtmlTable answering(
-      {"Cell", "Seconds", "Texts", "Texts/s", "Prompt tokens", "Generated tokens", "Generated/text", "Forward passes"});
+      {"Cell", "Seconds", "Texts", "Texts/s", "Prompt tokens", "Generated tokens", "Generated/text", "Forward passes",
+       "Tokens/pass", "Drafts accepted"});
   std::vector<BarGroup> lengths;
   const std::vector<Variant> variants = variants_of(summary);
   for (std::size_t v = 0; v < variants.size(); ++v) {
@@ -116,7 +112,9 @@ std::string cost_section(const json& summary) {
       answering.add_row({name, fixed(seconds, 1), grouped(texts), fixed(ratio(texts, seconds), 2),
                          grouped(number_at(generate, {"prompt_tokens"})),
                          grouped(number_at(generate, {"generated_tokens"})), fixed(tokens_of_text, 1),
-                         grouped(number_at(generate, {"forward_passes"}))});
+                         grouped(number_at(generate, {"forward_passes"})),
+                         fixed(ratio(number_at(generate, {"generated_tokens"}), number_at(generate, {"answer_passes"})), 2),
+                         percent(ratio(number_at(generate, {"accepted_tokens"}), number_at(generate, {"drafted_tokens"})))});
       if (!tokens_of_text) continue;
       lengths.push_back({.label = name,
                          .bars = {{.segments = {{*tokens_of_text, series_style(v),

@@ -17,6 +17,7 @@
 namespace entune {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::json;
 
 // {"task.format": "xml", ...}
@@ -101,6 +102,18 @@ json corpus_json(const CellData& data) {
 
 }  // namespace
 
+json answering_json(const EvaluationResult& answered, std::size_t num_texts) {
+  return {{"seconds", answered.seconds},
+          {"texts", num_texts},
+          {"windows", answered.num_windows},
+          {"prompt_tokens", answered.stats.prompt_tokens},
+          {"generated_tokens", answered.stats.generated_tokens},
+          {"forward_passes", answered.stats.forward_passes},
+          {"answer_passes", answered.stats.answer_passes},
+          {"drafted_tokens", answered.stats.drafted_tokens},
+          {"accepted_tokens", answered.stats.accepted_tokens}};
+}
+
 ScoreReportOptions score_report_options(const Recipe& recipe) {
   return {.bootstrap_samples = recipe.evaluation.bootstrap,
           .confidence = 0.95,
@@ -112,7 +125,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               const RunFolder& folder, RunMetrics& metrics) {
   const Recipe& recipe = cell.loaded.recipe;
   const bool first_rank = mesh.world().rank() == 0;
-  const std::filesystem::path directory = folder.cell(cell.name);
+  const fs::path directory = folder.cell(cell.name);
   const AnswerBudget budget = setup.task->fit_budget(data.train);
   enter_phase(Phase::load);
   std::unique_ptr<DecoderModel> model = load_model(recipe, setup, mesh, first_rank);
@@ -126,6 +139,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"model", model_json(recipe, *model)},
               {"chat", setup.chat_family},
               {"answer_budget_slope", budget.slope},
+              {"longest_text_tokens", budget.longest_text},
               {"corpus", corpus_json(data)}};
   if (recipe.training.method != TrainingMethod::none) {
     result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory, metrics);
@@ -133,30 +147,49 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
     export_trained_weights(recipe, setup, *model, mesh, directory);
   }
 
-  json generate{{"seconds", 0.0}, {"texts", 0}, {"prompt_tokens", 0}, {"generated_tokens", 0}, {"forward_passes", 0}};
-  for (const std::string& split : recipe.evaluation.splits) {
-    const std::vector<Example>& examples = data.side(split);
-    const RunMetrics::InPhase timed(metrics, RunMetrics::Apart::evaluation);
-    const EvaluationResult answered = evaluate(*model, *setup.task, examples, mesh,
-                                               {.generation = recipe.generation.options,
-                                                .budget = budget,
-                                                .windows = {},
-                                                .keep_predictions = recipe.generation.write_predictions && first_rank,
-                                                .progress = fmt::format("answering {} with {}", split, cell.name)});
-    generate["seconds"] = generate["seconds"].get<double>() + answered.seconds;
-    generate["texts"] = generate["texts"].get<std::size_t>() + examples.size();
-    generate["prompt_tokens"] = generate["prompt_tokens"].get<std::int64_t>() + answered.stats.prompt_tokens;
-    generate["generated_tokens"] = generate["generated_tokens"].get<std::int64_t>() + answered.stats.generated_tokens;
-    generate["forward_passes"] = generate["forward_passes"].get<std::int64_t>() + answered.stats.forward_passes;
-    enter_phase(Phase::report);
-    if (!first_rank) continue;
-    result["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
-    metrics.record_answers(split, answered, result["scores"][split]);
-    write_scores(directory, split, answered.documents);
-    if (recipe.generation.write_predictions)
-      write_predictions(directory / "predictions" / (split + ".jsonl"), answered.predictions);
+  const auto answer_splits = [&](const GenerationOptions& generation, const fs::path& place, json& into) {
+    const bool is_free_row = place != directory;
+    EvaluationResult work;
+    std::size_t num_texts = 0;
+    for (const std::string& split : recipe.evaluation.splits) {
+      const std::vector<Example>& examples = data.side(split);
+      const RunMetrics::InPhase timed(metrics, RunMetrics::Apart::evaluation);
+      const bool keeps = recipe.generation.write_predictions && first_rank && !is_free_row;
+      const EvaluationResult answered =
+          evaluate(*model, *setup.task, examples, mesh,
+                   {.generation = generation,
+                    .budget = budget,
+                    .windows = {},
+                    .keep_predictions = keeps,
+                    .progress = fmt::format("answering {} with {}", split, into["name"].get<std::string>())});
+      work.seconds += answered.seconds;
+      work.stats += answered.stats;
+      work.num_windows += answered.num_windows;
+      num_texts += examples.size();
+      enter_phase(Phase::report);
+      if (!first_rank) continue;
+      into["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
+      write_scores(place, split, answered.documents);
+      if (!is_free_row) metrics.record_answers(split, answered, into["scores"][split]);
+      if (keeps) write_predictions(place / "predictions" / (split + ".jsonl"), answered.predictions);
+    }
+    into["generate"] = answering_json(work, num_texts);
+  };
+  answer_splits(recipe.generation.options, directory, result);
+  if (recipe.generation.options.constrain) {
+    json free_row = result;
+    for (const char* key : {"train", "scores", "generate"}) free_row.erase(key);
+    free_row["name"] = cell.name + ", free";
+    free_row["of"] = cell.name;
+    free_row["overrides"]["decoding"] = "free";
+    GenerationOptions unconstrained = recipe.generation.options;
+    unconstrained.constrain = false;
+    answer_splits(unconstrained, directory / "free", free_row);
+    if (first_rank) {
+      write_file_whole(directory / "free" / "recipe.yaml", cell.loaded.resolved_yaml);
+      write_file_whole(directory / "free" / "cell.json", free_row.dump(1) + "\n");
+    }
   }
-  result["generate"] = generate;
   result["cost"] = cost_json(recipe, result, *model, mesh.world().size());
   // Last, as it frees the model.
   if (recipe.training.method == TrainingMethod::lora && recipe.export_as == "merged") {

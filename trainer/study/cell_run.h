@@ -4,6 +4,7 @@
 
 #include "data/scoring/score_report.h"
 #include "distributed/device_mesh.h"
+#include "trainer/evaluate/evaluator.h"
 #include "trainer/recipe/recipe.h"
 #include "trainer/study/cell_data.h"
 #include "trainer/study/cell_setup.h"
@@ -15,9 +16,13 @@ namespace entune {
 /// How a run of this recipe reports its scores.
 ScoreReportOptions score_report_options(const Recipe& recipe);
 
+/// What answering cost: summary.json's cells[].generate.
+nlohmann::json answering_json(const EvaluationResult& answered, std::size_t num_texts);
+
 /// Trains one cell (unless training.method is none), lets it answer its splits, scores them and writes its folder.
 /// Collective over the mesh; rank 0 of the world writes. The adapter (or model) that the scores are of is the best one
 /// on the validation side, where there was validation; it is exported before the splits are answered, and merged after.
+/// With generation.constrain it answers twice: what free decoding gives is a cell of its own, in the folder `free`.
 void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& data, DeviceMesh& mesh,
               const RunFolder& folder, RunMetrics& metrics);
 

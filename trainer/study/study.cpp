@@ -76,15 +76,19 @@ struct FinishedCell {
   std::string setting = {};
 };
 
+// A cell whose answers were constrained has those of free decoding beside it, as a cell of their own.
 std::vector<FinishedCell> finished_cells(const RunFolder& folder) {
   std::vector<FinishedCell> cells;
-  for (const fs::path& path : folder.finished()) {
-    json result = json::parse(std::ifstream(path / "cell.json"), nullptr, /*allow_exceptions=*/false);
-    if (!result.is_object() || string_at(result, {"name"}).empty()) {
-      throw InputError(fmt::format("{}: expected a cell's results, found a damaged file; run the cell again",
-                                   (path / "cell.json").string()));
+  for (const fs::path& cell : folder.finished()) {
+    for (const fs::path& path : {cell, cell / "free"}) {
+      if (path != cell && !fs::exists(path / "cell.json")) continue;
+      json result = json::parse(std::ifstream(path / "cell.json"), nullptr, /*allow_exceptions=*/false);
+      if (!result.is_object() || string_at(result, {"name"}).empty()) {
+        throw InputError(fmt::format("{}: expected a cell's results, found a damaged file; run the cell again",
+                                     (path / "cell.json").string()));
+      }
+      cells.push_back({std::move(result), path});
     }
-    cells.push_back({std::move(result), path});
   }
   return cells;
 }
@@ -92,7 +96,8 @@ std::vector<FinishedCell> finished_cells(const RunFolder& folder) {
 // Brings the cells into the order of `names`; those that are not named come last.
 void order_cells(std::vector<FinishedCell>& cells, const std::vector<std::string>& names) {
   const auto place = [&](const FinishedCell& cell) {
-    return std::find(names.begin(), names.end(), cell.result["name"].get<std::string>()) - names.begin();
+    const std::string name = cell.result.value("of", cell.result["name"].get<std::string>());
+    return std::find(names.begin(), names.end(), name) - names.begin();
   };
   std::stable_sort(cells.begin(), cells.end(),
                    [&](const FinishedCell& a, const FinishedCell& b) { return place(a) < place(b); });

@@ -227,7 +227,7 @@ TEST(Generator, ConstrainedAnswersOfAnUntrainedModelAreWellFormed) {
       texts.push_back(random.next().text);
       const auto guide = std::make_shared<AnswerGuide>(*format, texts.back(), *tokenizer, pieces);
       requests.push_back({.ids = tokenizer->encode("Find entities: " + texts.back()),
-                          .max_new_tokens = guide->smallest_limit() + i,
+                          .max_new_tokens = guide->smallest_limit() + 20 * (i % 20),
                           .constraint = guide,
                           .draft = {}});
     }
