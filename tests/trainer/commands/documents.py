@@ -229,8 +229,9 @@ def main():
     expect(one.read_bytes() == two.read_bytes(), "expected 2 ranks to write what one does")
     check_resume(run, documents, source, one)
     check_bad_line(run, documents, source)
-    check_streams(run, documents, answers)
-    check_evaluation(run, documents, answers)
+    if not HUNDRED:
+        check_streams(run, documents, answers)
+        check_evaluation(run, documents, answers)
 
 
 try:

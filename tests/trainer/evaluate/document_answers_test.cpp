@@ -172,12 +172,12 @@ TEST(DocumentAnswers, WindowsLeaveRoomForPromptAndAnswer) {
           .num_windows;
     };
     EXPECT_EQ(windows_of(4096), 1);
-    EXPECT_GT(windows_of(256), 2);
+    EXPECT_GT(windows_of(600), 2);
     try {
-      windows_of(32);
+      windows_of(400);
       FAIL();
     } catch (const InputError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("within the model's 32 positions"));
+      EXPECT_THAT(error.what(), HasSubstr("within the model's 400 positions"));
     }
   });
 }
