@@ -1,15 +1,20 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 
 #include "data/input_error.h"
+#include "data/shown_name.h"
 #include "distributed/mpi_runtime.h"
 #include "distributed/slurm_step.h"
 #include "trainer/commands/commands.h"
@@ -20,6 +25,30 @@ namespace {
 
 constexpr int kBadInput = 2;
 constexpr int kFailure = 1;
+
+// A core file holds the texts that the process works on. The limit keeps it from being written, the filter keeps memory
+// out of what the kernel hands to a program (core_pattern with a pipe), which the limit does not stop.
+void prevent_core_files() {
+  if (std::getenv("ENTUNE_CORE_FILES") != nullptr) return;
+  rlimit limit{};
+  getrlimit(RLIMIT_CORE, &limit);
+  limit.rlim_cur = 0;
+  setrlimit(RLIMIT_CORE, &limit);
+  std::ofstream("/proc/self/coredump_filter") << "0\n";
+}
+
+// Words that a shell has cut from a text may be among them: only names of options are shown.
+std::string unexpected(const std::vector<std::string>& arguments) {
+  std::vector<std::string> options;
+  for (const std::string& argument : arguments) {
+    const std::string name = argument.substr(0, argument.find('='));
+    if (name.starts_with("--")) options.push_back(entune::shown_name(name));
+  }
+  std::string message =
+      fmt::format("error: {} unexpected argument{}", arguments.size(), arguments.size() > 1 ? "s" : "");
+  if (!options.empty()) message += fmt::format(", with the option {}", fmt::join(options, ", "));
+  return message + "; put a text in quotes, and see --help";
+}
 
 // Ranks of one machine share its cores: more threads than cores starve each other.
 void set_threads(const entune::MpiRuntime& mpi) {
@@ -56,6 +85,7 @@ int fail(const entune::MpiRuntime& mpi, const char* message) {
 
 int main(int argc, char** argv) {
   umask(077);  // runs hold personal data
+  prevent_core_files();
   // By the line even in a file: in order with the progress on stderr, and there when a run is cut off.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const entune::SlurmStep step;
@@ -74,6 +104,8 @@ int main(int argc, char** argv) {
   entune::add_inspect_data(app, context);
   entune::add_evaluate(app, context);
   entune::add_predict(app, context);
+  entune::add_deidentify(app, context);
+  entune::add_reidentify(app, context);
   entune::add_export(app, context);
   entune::add_generate_data(app, context);
   entune::add_draft_prompt(app, context);
@@ -84,8 +116,12 @@ int main(int argc, char** argv) {
   entune::add_checkpoints(app, context);
   entune::add_plan(app, context);
   entune::add_metrics_catalog(app, context);
+  entune::add_coverage(app, context);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError& error) {
+    if (mpi.rank() == 0) fmt::print(stderr, "{}\n", unexpected(app.remaining(/*recurse=*/true)));
+    return kBadInput;
   } catch (const CLI::ParseError& error) {
     const bool asked_for_help = error.get_exit_code() == 0;
     if (mpi.rank() == 0) app.exit(error);
@@ -103,6 +139,9 @@ int main(int argc, char** argv) {
   } catch (const entune::InputError& error) {
     watchdog.reset();
     return refuse(mpi, error.what());
+  } catch (const nlohmann::json::parse_error& error) {  // what() quotes what it read
+    watchdog.reset();
+    return fail(mpi, fmt::format("JSON error {} at byte {}", error.id, error.byte).c_str());
   } catch (const std::exception& error) {
     watchdog.reset();
     return fail(mpi, error.what());

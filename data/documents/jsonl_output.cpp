@@ -44,14 +44,16 @@ JsonlOutput::JsonlOutput(const std::filesystem::path& path, Existing existing) :
   struct stat status {};
   if (descriptor_ < 0 || fstat(descriptor_, &status) != 0)
     throw InputError(fmt::format("{}: cannot be written; give another file to --output", path.string()));
-  if (!S_ISREG(status.st_mode) || status.st_size == 0) return;
-  if (existing == Existing::refused) {
+  if (!S_ISREG(status.st_mode)) return;
+  if (status.st_size > 0 && existing == Existing::refused) {
     close(descriptor_);
     throw InputError(
         fmt::format("{}: expected no file there, or an empty one, found one of {} bytes; give --overwrite "
                     "to replace it, --resume to go on behind it, or another file to --output",
                     path.string(), status.st_size));
   }
+  fchmod(descriptor_, 0600);  // an earlier file may be open to all; one of another user stays as it is
+  if (status.st_size == 0) return;
   const std::int64_t kept = existing == Existing::resumed ? whole_lines_bytes(descriptor_, status.st_size, path) : 0;
   if (ftruncate(descriptor_, kept) != 0) throw std::system_error(errno, std::generic_category(), path.string());
   if (kept > 0) earlier_.open(path, std::ios::binary);

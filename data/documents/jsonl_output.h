@@ -15,7 +15,7 @@ class JsonlOutput {
   /// What becomes of a file that is there and holds something.
   enum class Existing { refused, replaced, resumed };
 
-  /// "-" is standard output, which cannot be resumed. A new file has mode 0600. Resumed: a torn last line is cut off.
+  /// "-" is standard output, which cannot be resumed. The file gets mode 0600. Resumed: a torn last line is cut off.
   /// Throws InputError if the file is there under Existing::refused or cannot be written. What is no regular file
   /// (/dev/null, a pipe) is simply written to.
   JsonlOutput(const std::filesystem::path& path, Existing existing);

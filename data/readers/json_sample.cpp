@@ -112,8 +112,9 @@ RawSample json_to_sample(const json& json, const JsonSampleKeys& keys, const std
   RawSample sample;
   sample.line = line;
   sample.id = reader.name("id");
-  sample.text = reader.string(keys.text);
+  if (keys.text != nullptr) sample.text = reader.string(keys.text);
   if (!group_key.empty()) sample.group = reader.name(group_key).value_or("");
+  if (keys.entities == nullptr) return sample;
   const auto& entities = reader.array(keys.entities);
   for (std::size_t i = 0; i < entities.size(); ++i) {
     const MemberReader entity(entities[i], fmt::format("entity {}: ", i + 1), line);

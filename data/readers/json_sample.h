@@ -13,7 +13,7 @@ namespace entune {
 /// last would win in silence) and nesting deeper than 64. Throws SampleError with the line of the fault and no text.
 nlohmann::json parse_strict_json(std::string_view text, std::int64_t line);
 
-/// Names of the members that hold a sample.
+/// Names of the members that hold a sample; `text` or `entities` null: the object need not have it, and it is not read.
 struct JsonSampleKeys {
   const char* text;
   const char* entities;

@@ -8,6 +8,7 @@
 
 #include "data/code_points.h"
 #include "data/input_error.h"
+#include "data/shown_name.h"
 
 namespace entune {
 namespace {
@@ -97,16 +98,28 @@ std::string SampleSink::id_of(const RawSample& sample) {
 }
 
 Example SampleSink::checked(RawSample sample) {
-  Example example;
-  example.id = id_of(sample);
+  std::string id = id_of(sample);
   // A file name need not be UTF-8, and an id goes into JSON.
   if (!sample.id) {
     try {
-      const CodePointIndex valid(example.id);
+      const CodePointIndex valid(id);
     } catch (const InputError&) {
       throw SampleError(sample.line, "the file's name is not UTF-8 and the sample has no id; rename the file");
     }
   }
+  const std::int64_t line = sample.line;
+  Example example = checked_example(std::move(sample), std::move(id), options_.label_map);
+  const auto [first, inserted] = line_of_id_.emplace(example.id, line);
+  if (!inserted) {
+    throw SampleError(line, fmt::format("expected a unique id, found the id of line {} again", first->second));
+  }
+  return example;
+}
+
+Example checked_example(RawSample sample, std::string id,
+                        const std::map<std::string, std::optional<std::string>>& label_map) {
+  Example example;
+  example.id = std::move(id);
   std::optional<CodePointIndex> index;
   try {
     index.emplace(sample.text);
@@ -116,8 +129,8 @@ Example SampleSink::checked(RawSample sample) {
   for (std::size_t i = 0; i < sample.entities.size(); ++i) {
     const RawEntity& entity = sample.entities[i];
     const auto fail = [&](const std::string& why) {
-      throw SampleError(
-          sample.line, fmt::format("entity {} ({}, [{}, {})): {}", i + 1, entity.label, entity.start, entity.end, why));
+      throw SampleError(sample.line, fmt::format("entity {} ({}, [{}, {})): {}", i + 1, shown_name(entity.label),
+                                                 entity.start, entity.end, why));
     };
     if (entity.label.empty()) fail("expected a label, found an empty one");
     if (entity.start < 0 || entity.start >= entity.end || entity.end > index->size()) {
@@ -131,7 +144,7 @@ Example SampleSink::checked(RawSample sample) {
     }
     if (is_blank(covered)) fail("expected text, found white space only");
     std::optional<std::string> label = entity.label;
-    if (const auto mapped = options_.label_map.find(entity.label); mapped != options_.label_map.end()) {
+    if (const auto mapped = label_map.find(entity.label); mapped != label_map.end()) {
       label = mapped->second;
     }
     if (label) example.entities.push_back({entity.start, entity.end, *label});
@@ -139,10 +152,6 @@ Example SampleSink::checked(RawSample sample) {
   std::sort(example.entities.begin(), example.entities.end());
   example.entities.erase(std::unique(example.entities.begin(), example.entities.end()), example.entities.end());
 
-  const auto [first, inserted] = line_of_id_.emplace(example.id, sample.line);
-  if (!inserted) {
-    throw SampleError(sample.line, fmt::format("expected a unique id, found the id of line {} again", first->second));
-  }
   example.text = std::move(sample.text);
   example.group = std::move(sample.group);
   return example;

@@ -40,6 +40,11 @@ class SampleError : public std::runtime_error {
   std::int64_t line_;
 };
 
+/// The example that a sample is, under this id: its text is UTF-8, its entities lie within it and have the values that
+/// they state, if they do; labels by `label_map` (ReaderOptions). Throws SampleError.
+Example checked_example(RawSample sample, std::string id,
+                        const std::map<std::string, std::optional<std::string>>& label_map);
+
 /// What every reader feeds: checks samples, maps labels, gives ids and keeps the policy on bad samples.
 class SampleSink {
  public:

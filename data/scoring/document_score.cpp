@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "data/scoring/canonical_spans.h"
+#include "data/shown_name.h"
 
 namespace entune {
 namespace {
@@ -101,7 +102,7 @@ DocumentScore score_document(const Example& gold, const ParsedAnswer& answer, bo
   const std::u32string text = code_points_of(gold.text);
   const std::vector<Value> values = values_of(answer);
   DocumentScore score{.id = gold.id,
-                      .group = gold.group,
+                      .group = stored_name(gold.group),
                       .raw = score_reading(gold, answer, values, &Mention::raw),
                       .repaired = score_reading(gold, answer, values, &Mention::repaired),
                       .values = count_values(values_of(text, gold.entities), values),
@@ -123,7 +124,7 @@ DocumentScore score_document(const Example& gold, const std::vector<Entity>& pre
   const std::u32string text = code_points_of(gold.text);
   const SpanCounts counts = score_spans(gold, predicted);
   return {.id = gold.id,
-          .group = gold.group,
+          .group = stored_name(gold.group),
           .raw = counts,
           .repaired = counts,
           .values = count_values(values_of(text, gold.entities), values_of(text, predicted)),

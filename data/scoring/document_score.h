@@ -34,7 +34,7 @@ struct HealthCounts {
 /// stored and sent between ranks. The order of documents carries no meaning.
 struct DocumentScore {
   std::string id;
-  std::string group;  ///< resampled together; empty: a group of its own
+  std::string group;  ///< resampled together; empty: a group of its own. stored_name(): it may be a piece of text
   SpanCounts raw;
   SpanCounts repaired;
   LabelCounts values;  ///< distinct (label, value) pairs, wherever they stand: what the answer found, places aside

@@ -21,6 +21,7 @@ auto members(LeakCounts& c) {
   return std::array{&c.gold_characters,   &c.predicted_characters, &c.covered_characters, &c.gold_documents,
                     &c.leaking_documents, &c.gold_surfaces,        &c.leaking_surfaces};
 }
+auto members(LabelLeakCounts& c) { return std::array{&c.gold_characters, &c.covered_characters}; }
 
 template <typename Counts>
 json array_of(Counts counts) {
@@ -44,11 +45,11 @@ void read_array(const json& array, Counts& counts) {
 json spans_to_json(const SpanCounts& counts) {
   json labels = json::object();
   for (const auto& [label, label_counts] : counts.labels) labels[label] = array_of(label_counts);
-  json result = {{"labels", std::move(labels)},
-                 {"trim_punct", array_of(counts.trim_punct)},
-                 {"errors", array_of(counts.errors)},
-                 {"leak", array_of(counts.leak)},
-                 {"duplicates", counts.duplicates}};
+  json label_leaks = json::object();
+  for (const auto& [label, leak] : counts.label_leaks) label_leaks[label] = array_of(leak);
+  json result = {{"labels", std::move(labels)},           {"trim_punct", array_of(counts.trim_punct)},
+                 {"errors", array_of(counts.errors)},     {"leak", array_of(counts.leak)},
+                 {"label_leaks", std::move(label_leaks)}, {"duplicates", counts.duplicates}};
   for (Scheme scheme : kSchemes) result[std::string(name_of(scheme))] = array_of(counts.scheme(scheme));
   return result;
 }
@@ -62,6 +63,9 @@ SpanCounts spans_from_json(const json& object) {
   read_array(object.at("trim_punct"), counts.trim_punct);
   read_array(object.at("errors"), counts.errors);
   read_array(object.at("leak"), counts.leak);
+  if (const auto leaks = object.find("label_leaks"); leaks != object.end()) {  // not in older files
+    for (const auto& [label, array] : leaks->items()) read_array(array, counts.label_leaks[label]);
+  }
   counts.duplicates = object.at("duplicates").get<std::int64_t>();
   return counts;
 }

@@ -140,6 +140,21 @@ json leak_to_json(const LeakCounts& leak, const std::optional<Interval>* interva
   return result;
 }
 
+/// Null where characters were counted, but not by label: the documents come from an older version's files.
+json label_leaks_to_json(const SpanCounts& counts, const std::vector<std::string>& labels) {
+  if (counts.label_leaks.empty() && counts.leak.gold_characters > 0) return nullptr;
+  json result = json::object();
+  for (const std::string& label : labels) {
+    const auto found = counts.label_leaks.find(label);
+    const LabelLeakCounts leak = found == counts.label_leaks.end() ? LabelLeakCounts{} : found->second;
+    const std::int64_t leaked = leak.gold_characters - leak.covered_characters;
+    result[label] = {{"character_leak_rate", or_null(ratio(leaked, leak.gold_characters))},
+                     {"gold_characters", leak.gold_characters},
+                     {"leaked_characters", leaked}};
+  }
+  return result;
+}
+
 json health_to_json(const HealthCounts& health) {
   const auto rate = [&](std::int64_t count) { return or_null(ratio(count, health.answers)); };
   json result = {{"answers", health.answers},
@@ -272,6 +287,7 @@ json score_report(const std::vector<DocumentScore>& documents, const LabelList& 
     if (!options.held_out.empty())
       report["held_out"][reading] = label_to_json(counts_over(*counts, options.held_out), held_out_interval);
     report[leak] = leak_to_json(counts->leak, interval);
+    report[leak]["per_label"] = label_leaks_to_json(*counts, reported.names);
     interval += kLeakRates.size();
   }
   if (!options.held_out.empty()) report["held_out"]["labels"] = options.held_out;

@@ -36,7 +36,9 @@ struct ScoreReportOptions {
 ///   errors, errors_repaired           boundary, type, boundary_and_type, missed, spurious, offset_wrong_value_right
 ///   leak, leak_repaired               character_leak_rate, document_leak_rate, surface_leak_rate, each also with _low
 ///                                     and _high; untyped {precision, recall, f1, f2} over characters; the counts
-///                                     behind them
+///                                     behind them; per_label.<LABEL>: character_leak_rate of the label's own gold
+///                                     characters, whatever the predicted spans' labels, gold_characters,
+///                                     leaked_characters
 ///   health                            answers; the share of answers that are parsed, well_formed, copy_exact,
 ///                                     hit_max_tokens, and that have each AnswerFault; counts.<fault>: occurrences;
 ///                                     copy_cer: edits between the answers' copies of the texts (tags taken out) and

@@ -44,6 +44,24 @@ LeakCounts count_leak(std::u32string_view text, const std::vector<Entity>& gold,
   return leak;
 }
 
+std::map<std::string, LabelLeakCounts> count_label_leaks(std::u32string_view text, const std::vector<Entity>& gold,
+                                                         const std::vector<Entity>& predicted) {
+  const std::vector<bool> is_masked = covered(text, predicted);
+  std::map<std::string, std::vector<Entity>> by_label;
+  for (const Entity& entity : gold) by_label[entity.label].push_back(entity);
+  std::map<std::string, LabelLeakCounts> leaks;
+  for (const auto& [label, entities] : by_label) {
+    const std::vector<bool> is_gold = covered(text, entities);
+    LabelLeakCounts leak;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      leak.gold_characters += is_gold[i];
+      leak.covered_characters += is_gold[i] && is_masked[i];
+    }
+    if (leak.gold_characters > 0) leaks[label] = leak;
+  }
+  return leaks;
+}
+
 /// The spans of one document in the form in which they are compared, and which belong together.
 struct Comparison {
   CanonicalSpans gold, predicted;
@@ -127,6 +145,7 @@ SpanCounts score_spans(const Example& gold, const std::vector<Entity>& predicted
   counts.errors.missed = missed;
   counts.errors.spurious = spurious;
   counts.leak = count_leak(text, truth.entities, answer.entities);
+  counts.label_leaks = count_label_leaks(text, truth.entities, answer.entities);
   return counts;
 }
 
@@ -167,12 +186,19 @@ LeakCounts& LeakCounts::operator+=(const LeakCounts& other) {
   return *this;
 }
 
+LabelLeakCounts& LabelLeakCounts::operator+=(const LabelLeakCounts& other) {
+  gold_characters += other.gold_characters;
+  covered_characters += other.covered_characters;
+  return *this;
+}
+
 SpanCounts& SpanCounts::operator+=(const SpanCounts& other) {
   for (std::size_t i = 0; i < kNumSchemes; ++i) schemes[i] += other.schemes[i];
   for (const auto& [label, label_counts] : other.labels) labels[label] += label_counts;
   trim_punct += other.trim_punct;
   errors += other.errors;
   leak += other.leak;
+  for (const auto& [label, label_leak] : other.label_leaks) label_leaks[label] += label_leak;
   duplicates += other.duplicates;
   return *this;
 }

@@ -77,6 +77,16 @@ struct LeakCounts {
   friend bool operator==(const LeakCounts&, const LeakCounts&) = default;
 };
 
+/// The same of one label's gold characters, whatever the predicted spans' labels. A character that two labels share
+/// counts in both.
+struct LabelLeakCounts {
+  std::int64_t gold_characters = 0;
+  std::int64_t covered_characters = 0;
+
+  LabelLeakCounts& operator+=(const LabelLeakCounts& other);
+  friend bool operator==(const LabelLeakCounts&, const LabelLeakCounts&) = default;
+};
+
 /// All counts of one reading of one document, or of many: they add.
 struct SpanCounts {
   std::array<SchemeCounts, kNumSchemes> schemes{};
@@ -84,7 +94,8 @@ struct SpanCounts {
   LabelCounts trim_punct;  ///< of all labels, where edges of spans lose their punctuation too (SpanEdges::punctuation)
   ErrorCounts errors;
   LeakCounts leak;
-  std::int64_t duplicates = 0;  ///< predictions dropped because they repeat another
+  std::map<std::string, LabelLeakCounts> label_leaks;  ///< labels with a gold character; empty in older score files
+  std::int64_t duplicates = 0;                         ///< predictions dropped because they repeat another
 
   const SchemeCounts& scheme(Scheme s) const { return schemes[static_cast<std::size_t>(s)]; }
   SpanCounts& operator+=(const SpanCounts& other);

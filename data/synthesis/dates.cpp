@@ -5,8 +5,6 @@
 #include <chrono>
 #include <stdexcept>
 
-#include "data/synthesis/words.h"
-
 namespace entune {
 namespace {
 
@@ -27,14 +25,8 @@ Date random_date(std::int64_t first_year, std::int64_t last_year, Random& random
 
 std::string_view weekday_of(const Date& date) {
   using namespace std::chrono;
-  static const WordList names = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
   const sys_days day = year(date.year) / date.month / date.day;
-  return names[weekday(day).c_encoding()];
-}
-
-const char* ordinal_suffix(int day) {
-  if (day / 10 == 1) return "th";
-  return day % 10 == 1 ? "st" : day % 10 == 2 ? "nd" : day % 10 == 3 ? "rd" : "th";
+  return weekdays()[weekday(day).c_encoding()];
 }
 
 std::string numeric_date(const Date& d, Random& random) {
@@ -97,6 +89,16 @@ std::string time_of_day(Random& random) {
 }
 
 }  // namespace
+
+const char* ordinal_suffix(int day) {
+  if (day / 10 == 1) return "th";
+  return day % 10 == 1 ? "st" : day % 10 == 2 ? "nd" : day % 10 == 3 ? "rd" : "th";
+}
+
+const WordList& weekdays() {
+  static const WordList names = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+  return names;
+}
 
 std::string make_date_time(std::string_view kind, Random& random) {
   if (kind == "time") return time_of_day(random);

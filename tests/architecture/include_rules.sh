@@ -29,6 +29,7 @@ BEGIN {
   place["^yaml-cpp/"] = "^trainer/recipe/"
   place["^sentencepiece"] = "^data/tokens/[a-z_]*\\.cpp$"
   place["^pcre2"] = "^data/tokens/[a-z_]*\\.cpp$"
+  place["^openssl/"] = "^data/deidentify/cryptography\\.cpp$"
   place["^xxhash\\.h$"] = "^trainer/weights/file_hash\\.cpp$"
   place["^CLI/"] = "^trainer/(main\\.cpp$|commands/)"
   place["^(prometheus/|httplib\\.h$)"] = "^trainer/telemetry/"

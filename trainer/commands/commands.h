@@ -24,6 +24,8 @@ void add_show_config(CLI::App& app, CommandContext& context);
 void add_inspect_data(CLI::App& app, CommandContext& context);
 void add_evaluate(CLI::App& app, CommandContext& context);
 void add_predict(CLI::App& app, CommandContext& context);
+void add_deidentify(CLI::App& app, CommandContext& context);
+void add_reidentify(CLI::App& app, CommandContext& context);
 void add_export(CLI::App& app, CommandContext& context);
 void add_generate_data(CLI::App& app, CommandContext& context);
 void add_draft_prompt(CLI::App& app, CommandContext& context);
@@ -34,5 +36,6 @@ void add_scaling_report(CLI::App& app, CommandContext& context);
 void add_checkpoints(CLI::App& app, CommandContext& context);
 void add_plan(CLI::App& app, CommandContext& context);
 void add_metrics_catalog(CLI::App& app, CommandContext& context);
+void add_coverage(CLI::App& app, CommandContext& context);
 
 }  // namespace entune

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "data/shown_name.h"
+
 namespace entune {
 namespace {
 
@@ -87,8 +89,9 @@ std::string unknown_key(std::string_view path) {
       if (const std::string near = nearest(name, names); !near.empty()) {
         return fmt::format("unknown key '{}'; did you mean '{}{}'?", path, below(section), near);
       }
-      return fmt::format("unknown key '{}'; {} {}", path, section.empty() ? "a recipe has" : section + " has",
-                         fmt::join(names, ", "));
+      // At the top, the file may be no recipe at all.
+      return fmt::format("unknown key '{}'; {} {}", section.empty() ? shown_name(path) : std::string(path),
+                         section.empty() ? "a recipe has" : section + " has", fmt::join(names, ", "));
     }
     section = inner;
     rest.remove_prefix(name.size() + 1);

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "data/input_error.h"
+#include "data/shown_name.h"
 #include "trainer/recipe/typed_values.h"
 
 namespace entune {
@@ -36,8 +37,9 @@ void Settings::read_section(const std::string& section, const YamlNode& node) {
   if (node.kind != Kind::map) {
     std::string names;
     for (const std::string& name : names_in(section)) names += (names.empty() ? "" : ", ") + name;
+    const bool is_text = node.kind == Kind::scalar && section.empty();  // a file that is no recipe at all
     throw InputError(fmt::format("{}: {}expected a mapping with keys of {}, found {}", node.where,
-                                 section.empty() ? "" : section + ": ", names, describe(node)));
+                                 section.empty() ? "" : section + ": ", names, is_text ? "a text" : describe(node)));
   }
   for (std::size_t i = 0; i < node.items.size(); ++i) {
     const YamlNode::Key& key = node.keys[i];
@@ -46,7 +48,7 @@ void Settings::read_section(const std::string& section, const YamlNode& node) {
       throw InputError(
           fmt::format("{}: key '{}' with a dot: dotted keys are for study and the command line; in a file write one "
                       "level below the other",
-                      key.where, path));
+                      key.where, shown_name(path)));
     }
     if (const KeySpec* spec = find_key(path)) {
       take(*spec, node.items[i]);

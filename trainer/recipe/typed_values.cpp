@@ -10,6 +10,7 @@
 #include <set>
 
 #include "data/input_error.h"
+#include "data/shown_name.h"
 
 namespace entune {
 namespace {
@@ -122,17 +123,6 @@ std::string member_word(const KeySpec& key, const YamlNode& node, std::string_vi
   return node.scalar;
 }
 
-/// A mapping with these members and no others.
-void check_members(const KeySpec& key, const YamlNode& node, const std::vector<std::string>& members) {
-  for (const YamlNode::Key& name : node.keys) {
-    if (std::find(members.begin(), members.end(), name.name) != members.end()) continue;
-    const std::string near = nearest(name.name, members);
-    refuse(key, name.where,
-           near.empty() ? fmt::format("unknown member '{}'; there are {}", name.name, fmt::join(members, ", "))
-                        : fmt::format("unknown member '{}'; did you mean '{}'?", name.name, near));
-  }
-}
-
 std::string non_empty_text(const KeySpec& key, const YamlNode& node, const std::string& expected) {
   if (node.kind != Kind::scalar || node.scalar.empty()) fail(key, node, expected);
   return node.scalar;
@@ -202,6 +192,17 @@ std::string meaning_of(const KeySpec& key, const YamlNode& node) {
 }
 
 }  // namespace
+
+void check_members(const KeySpec& key, const YamlNode& node, const std::vector<std::string>& members) {
+  for (const YamlNode::Key& name : node.keys) {
+    if (std::find(members.begin(), members.end(), name.name) != members.end()) continue;
+    const std::string near = nearest(name.name, members);
+    refuse(key, name.where,
+           near.empty()
+               ? fmt::format("unknown member '{}'; there are {}", shown_name(name.name), fmt::join(members, ", "))
+               : fmt::format("unknown member '{}'; did you mean '{}'?", name.name, near));
+  }
+}
 
 std::string read_text(const KeySpec& key, const YamlNode& node) {
   if (key.type == ValueType::text && !key.choices.empty()) {

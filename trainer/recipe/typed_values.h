@@ -33,6 +33,9 @@ PromptOptions read_prompt(const KeySpec& key, const YamlNode& node);
 /// Axes in file order, each value as YAML text. Every axis is a key, every value one that this key may have.
 std::vector<std::pair<std::string, std::vector<std::string>>> read_study(const KeySpec& key, const YamlNode& node);
 
+/// Throws InputError at the first member of a mapping that is none of `members`, with the nearest of them.
+void check_members(const KeySpec& key, const YamlNode& node, const std::vector<std::string>& members);
+
 /// Reads and drops the value.
 void check_value(const KeySpec& key, const YamlNode& node);
 

@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "data/input_error.h"
+#include "data/shown_name.h"
 
 namespace entune {
 namespace {
@@ -152,7 +153,8 @@ class TreeBuilder : public YAML::EventHandler {
       if (!level.names.insert(node.scalar).second) {
         const auto first = std::find_if(level.node.keys.begin(), level.node.keys.end(),
                                         [&](const YamlNode::Key& key) { return key.name == node.scalar; });
-        fail(mark, fmt::format("key '{}' a second time (first at {}); keep one", node.scalar, first->where));
+        fail(mark,
+             fmt::format("key '{}' a second time (first at {}); keep one", shown_name(node.scalar), first->where));
       }
       level.node.keys.push_back({std::move(node.scalar), std::move(node.where)});
       level.key_is_next = false;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "trainer/report/coverage_table.h"
 #include "trainer/report/html_page.h"
 #include "trainer/report/html_table.h"
 #include "trainer/report/html_text.h"
@@ -129,15 +130,17 @@ std::string recipe_section(const json& summary) {
 
 }  // namespace
 
-std::string html_report(const json& summary) {
+std::string html_report(const json& summary, const std::string& examples) {
   std::string body = header(summary);
   for (const std::string& split : splits_of(summary)) body += score_section(summary, split);
-  body += loss_section(summary) + cost_section(summary) + corpus_section(summary) + recipe_section(summary);
-  return html_page(string_at(summary, {"name"}), body);
+  body += examples;
+  body += loss_section(summary) + cost_section(summary) + corpus_section(summary) + coverage_section(summary) +
+          recipe_section(summary);
+  return html_page(string_at(summary, {"name"}), body, !examples.empty());
 }
 
-void write_html_report(const std::filesystem::path& path, const json& summary) {
-  write_file_whole(path, html_report(summary));
+void write_html_report(const std::filesystem::path& path, const json& summary, const std::string& examples) {
+  write_file_whole(path, html_report(summary, examples));
 }
 
 }  // namespace entune

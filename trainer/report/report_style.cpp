@@ -85,6 +85,11 @@ rect { fill: var(--c); } rect.pale { fill-opacity: 0.42; } .line path { stroke: 
 .note { background: var(--panel); border-left: 3px solid var(--accent); border-radius: 0 6px 6px 0; padding: 10px
   16px; margin: 14px 0; }
 .note p { margin: 2px 0; }
+mark { background: none; color: inherit; border-bottom: 2px solid var(--c); padding: 0 1px; }
+mark small { color: var(--soft); font-size: 10px; margin-left: 3px; }
+mark.right { --c: var(--good); } mark.missed { --c: var(--missed); } mark.spurious { --c: var(--spurious); }
+mark.confused { --c: var(--type); }
+.example { white-space: pre-wrap; overflow-wrap: anywhere; }
 details { margin: 12px 0; } summary { cursor: pointer; color: var(--accent); }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 14px 16px; overflow-x:
   auto;

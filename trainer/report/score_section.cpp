@@ -272,6 +272,41 @@ std::string leak_part(const std::vector<Scored>& cells) {
          table.str();
 }
 
+/// Share of each label's gold characters that stay readable: raw reading, then repaired.
+std::string label_leak_part(const std::vector<Scored>& cells) {
+  std::vector<HtmlCell> header = {"Label", "Characters"};
+  std::vector<std::string> labels;
+  for (const Scored& cell : cells) {
+    header.emplace_back(cell.name);
+    header.emplace_back("repaired");
+    const json& per_label = at_path(*cell.scores, {"leak", "per_label"});
+    if (!per_label.is_object()) continue;
+    for (const auto& [label, leak] : per_label.items()) {
+      if (std::find(labels.begin(), labels.end(), label) == labels.end() &&
+          number_at(leak, {"gold_characters"}).value_or(0.0) > 0.0)
+        labels.push_back(label);
+    }
+  }
+  HtmlTable table(std::move(header));
+  for (const std::string& label : labels) {
+    std::optional<double> characters;
+    std::vector<HtmlCell> shares;
+    for (const Scored& cell : cells) {
+      const json& scores = *cell.scores;
+      if (!characters) characters = number_at(scores, {"leak", "per_label", label, "gold_characters"});
+      for (const std::string_view reading : {"leak", "leak_repaired"})
+        shares.emplace_back(percent(number_at(scores, {reading, "per_label", label, "character_leak_rate"})));
+    }
+    std::vector<HtmlCell> row = {label, grouped(characters)};
+    row.insert(row.end(), shares.begin(), shares.end());
+    table.add_row(std::move(row));
+  }
+  if (table.empty()) return "";
+  return "<p class=\"soft\">The share of each label's gold characters that would still show, as answered and "
+         "repaired:</p>\n" +
+         table.str();
+}
+
 std::string health_part(const std::vector<Scored>& cells) {
   constexpr std::array kRates = {std::pair{"parsed", "Parsed"},
                                  std::pair{"well_formed", "Well-formed"},
@@ -319,7 +354,7 @@ std::string score_section(const json& summary, const std::string& split) {
       grouped(number_at(first, {"documents"})), grouped(number_at(first, {"groups"})));
   html += headline_table(variants, cells, split) + f1_chart(cells, split) + comparison_part(summary, split) +
           error_part(cells, split) + place_part(cells) + label_part(summary, variants, split) + leak_part(cells) +
-          health_part(cells);
+          label_leak_part(cells) + health_part(cells);
   return html + "</section>\n";
 }
 

@@ -9,6 +9,7 @@
 
 #include "data/corpus.h"
 #include "data/input_error.h"
+#include "data/shown_name.h"
 #include "data/split.h"
 
 namespace entune {
@@ -27,9 +28,9 @@ void require_listed_labels(const Corpus& corpus, const LabelList& labels, const 
     for (const Entity& entity : example.entities) {
       if (listed.count(entity.label)) continue;
       throw InputError(
-          fmt::format("{}:{}: sample {}: label {} is not in the recipe's `labels`; add it there, or map it with "
-                      "`label_map: {{{}: null}}` to drop its entities",
-                      path, corpus.lines[i], example.id, entity.label, entity.label));
+          fmt::format("{}:{}: sample {}: label {} is not in the recipe's `labels`; add it there, or map it to null in "
+                      "`label_map` to drop its entities",
+                      path, corpus.lines[i], example.id, shown_name(entity.label)));
     }
   }
 }

@@ -30,7 +30,7 @@ json overrides_json(const std::vector<std::string>& overrides) {
   return object;
 }
 
-json prediction_json(const Prediction& prediction) {
+json prediction_json(const Prediction& prediction, const Example& example) {
   const auto entities = [](const std::vector<Entity>& list) {
     json array = json::array();
     for (const Entity& entity : list)
@@ -39,6 +39,8 @@ json prediction_json(const Prediction& prediction) {
   };
   const DocumentAnswer& answer = prediction.answer;
   json line{{"id", prediction.id},
+            {"text", example.text},
+            {"gold", entities(example.entities)},
             {"hit_max_tokens", answer.hit_max_tokens},
             {"raw", entities(answer.parsed.raw())},
             {"repaired", entities(answer.parsed.repaired())}};
@@ -51,10 +53,12 @@ json prediction_json(const Prediction& prediction) {
   return line;
 }
 
-void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions) {
+// Of the same texts, in the same order.
+void write_predictions(const std::filesystem::path& path, const std::vector<Prediction>& predictions,
+                       const std::vector<Example>& examples) {
   std::string lines;
-  for (const Prediction& prediction : predictions) {
-    lines += prediction_json(prediction).dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    lines += prediction_json(predictions[i], examples[i]).dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   }
   write_file_whole(path, lines);
 }
@@ -172,7 +176,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
       into["scores"][split] = score_report(answered.documents, recipe.labels, score_report_options(recipe));
       write_scores(place, split, answered.documents);
       if (!is_free_row) metrics.record_answers(split, answered, into["scores"][split]);
-      if (keeps) write_predictions(place / "predictions" / (split + ".jsonl"), answered.predictions);
+      if (keeps) write_predictions(place / "predictions" / (split + ".jsonl"), answered.predictions, examples);
     }
     into["generate"] = answering_json(work, num_texts);
   };

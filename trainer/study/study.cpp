@@ -11,6 +11,7 @@
 #include <numeric>
 #include <set>
 
+#include "data/deidentify/safe_harbor.h"
 #include "data/input_error.h"
 #include "data/scoring/document_score.h"
 #include "trainer/loop/early_end.h"
@@ -18,6 +19,7 @@
 #include "trainer/loop/watchdog.h"
 #include "trainer/report/cell_comparison.h"
 #include "trainer/report/comparison_table.h"
+#include "trainer/report/example_section.h"
 #include "trainer/report/html_report.h"
 #include "trainer/report/summary_file.h"
 #include "trainer/report/summary_numbers.h"
@@ -45,6 +47,13 @@ json labels_json(const LabelList& labels) {
   json list = json::array();
   for (const Label& label : labels) list.push_back({{"name", label.name}, {"description", label.description}});
   return list;
+}
+
+LabelList labels_of(const json& summary) {
+  LabelList labels;
+  for (const json& label : summary["labels"])
+    labels.push_back({string_at(label, {"name"}), string_at(label, {"description"})});
+  return labels;
 }
 
 std::string utc_now() {
@@ -103,7 +112,8 @@ void order_cells(std::vector<FinishedCell>& cells, const std::vector<std::string
                    [&](const FinishedCell& a, const FinishedCell& b) { return place(a) < place(b); });
 }
 
-void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output) {
+void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output,
+                       std::int64_t num_examples = 0) {
   std::vector<NamedDocuments> documents;
   summary["cells"] = json::array();
   for (const FinishedCell& cell : cells) {
@@ -114,6 +124,7 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
                            read_document_scores(cell.folder / "scores" / (split + ".jsonl"))});
     }
   }
+  summary["coverage"] = to_json(safe_harbor_coverage(labels_of(summary)));
   ComparisonOptions options;
   options.bootstrap_samples = summary.value("bootstrap", options.bootstrap_samples);
   options.seed = summary.value("seed", options.seed);
@@ -121,12 +132,18 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
     if (options.held_out.empty()) options.held_out = held_out_labels(summary, split);
   }
   summary["comparisons"] = compare_cells(documents, options);
+  std::string examples;
+  if (num_examples > 0) {
+    std::vector<CellAnswers> answers;
+    for (const FinishedCell& cell : cells) answers.push_back({cell.result["name"], cell.folder / "predictions"});
+    examples = example_section(answers, num_examples);
+  }
   const RunFolder target(output);
   fs::create_directories(output);
   write_summary(target.summary(), summary);
-  write_html_report(target.report(), summary);
-  fmt::print("{}\nreport: {}\nsummary: {}\n", comparison_table(summary), target.report().string(),
-             target.summary().string());
+  write_html_report(target.report(), summary, examples);
+  fmt::print("{}\nreport: {}{}\nsummary: {}\n", comparison_table(summary), target.report().string(),
+             examples.empty() ? "" : " (holds texts of the data set)", target.summary().string());
 }
 
 std::vector<std::string> names_of(const std::vector<StudyCell>& cells) {
@@ -348,7 +365,7 @@ void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, con
 
 }  // namespace
 
-void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
+void write_report(const std::vector<fs::path>& runs, const fs::path& output, std::int64_t examples) {
   std::vector<json> summaries;
   std::vector<FinishedCell> all;
   for (const fs::path& run : runs) {
@@ -373,7 +390,7 @@ void write_report(const std::vector<fs::path>& runs, const fs::path& output) {
     }
     summaries.push_back(std::move(summary));
   }
-  compare_and_write(merge_summaries(summaries), all, output);
+  compare_and_write(merge_summaries(summaries), all, output, examples);
 }
 
 }  // namespace entune

@@ -50,7 +50,9 @@ PreparedStudy prepare_study(const std::filesystem::path& recipe, const std::vect
 void run_study(const StudyOptions& options, Communicator& world);
 
 /// Merges the cells of run folders into one summary and report in `output`, with the comparisons made anew, and prints
-/// the table. Throws InputError if the runs do not have the same labels and test texts.
-void write_report(const std::vector<std::filesystem::path>& runs, const std::filesystem::path& output);
+/// the table. `examples`: how many wrong answers of each cell the page shows with their texts; 0: no text is on it.
+/// Throws InputError if the runs do not have the same labels and test texts, or kept no answers to show.
+void write_report(const std::vector<std::filesystem::path>& runs, const std::filesystem::path& output,
+                  std::int64_t examples = 0);
 
 }  // namespace entune

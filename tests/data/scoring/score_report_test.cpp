@@ -343,6 +343,10 @@ TEST(ScoreReport, HealthAndLeakAreRates) {
   EXPECT_EQ(health["counts"]["copy_length"], 160);
   // Gold 7 letters a text. All answers cover 4 of them, half also 2 of B's 3 and one letter beyond.
   EXPECT_DOUBLE_EQ(report["leak"]["character_leak_rate"], (4 * 3 + 4 * 1) / 56.0);
+  EXPECT_DOUBLE_EQ(report["leak"]["per_label"]["A"]["character_leak_rate"], 0.0);
+  EXPECT_DOUBLE_EQ(report["leak"]["per_label"]["B"]["character_leak_rate"], 16.0 / 24);
+  EXPECT_EQ(report["leak"]["per_label"]["B"]["gold_characters"], 24);
+  EXPECT_EQ(report["leak"]["per_label"]["B"]["leaked_characters"], 16);
   EXPECT_DOUBLE_EQ(report["leak"]["document_leak_rate"], 1.0);
   EXPECT_DOUBLE_EQ(report["leak_repaired"]["document_leak_rate"], 0.5);
   EXPECT_DOUBLE_EQ(report["leak"]["untyped"]["f2"], 5.0 * 40 / (4 * 56 + 44));
@@ -378,6 +382,19 @@ TEST(ScoreReport, GroupsAreResampledTogether) {
     return strict["f1_high"].get<double>() - strict["f1_low"].get<double>();
   };
   EXPECT_GT(width(grouped), 3 * width(alone));
+}
+
+// Files of versions that did not count leaks by label: what they lack is null, not 0.
+TEST(ScoreReport, OlderScoreFilesHaveNoLeakByLabel) {
+  std::vector<DocumentScore> read;
+  for (const DocumentScore& document : documents(8)) {
+    json older = to_json(document);
+    for (const char* reading : {"raw", "repaired"}) older[reading].erase("label_leaks");
+    read.push_back(document_score_from_json(older));
+  }
+  const json report = score_report(read, kLabels, {.bootstrap_samples = 0});
+  EXPECT_TRUE(report["leak"]["per_label"].is_null());
+  EXPECT_DOUBLE_EQ(report["leak"]["character_leak_rate"], 16.0 / 56);
 }
 
 TEST(ScoreReport, NothingScoredIsNull) {

@@ -169,6 +169,40 @@ TEST(SpanScorer, LeakIgnoresLabelsAndWhiteSpace) {
                                                                             .leaking_surfaces = 2}));
 }
 
+// Against a count by hand, one character and one label at a time, with spans that overlap, nest and repeat.
+TEST(SpanScorer, LeakOfEachLabelOverRandomSpans) {
+  std::mt19937 random(17);
+  const auto below = [&](std::size_t n) { return static_cast<std::int64_t>(random() % n); };
+  const std::vector<std::string> labels = {"A", "B", "C"};
+  for (int round = 0; round < 500; ++round) {
+    std::string text;
+    for (int i = 0; i < 24; ++i) text += std::vector<std::string>{"a", " ", "é", "　", "😀", "."}[below(6)];
+    const auto spans = [&](std::size_t most) {
+      std::vector<Entity> list;
+      for (std::int64_t n = below(most + 1); n > 0; --n) {
+        const std::int64_t start = below(24);
+        list.push_back({start, start + 1 + below(static_cast<std::size_t>(24 - start)), labels[below(3)]});
+      }
+      return list;
+    };
+    const std::vector<Entity> gold = spans(6), predicted = spans(4);
+    std::map<std::string, LabelLeakCounts> expected;
+    const std::u32string characters = code_points_of(text);
+    for (std::int64_t i = 0; i < 24; ++i) {
+      if (characters[i] == U' ' || characters[i] == U'\u3000') continue;
+      const auto holds = [&](const Entity& span) { return span.start <= i && i < span.end; };
+      const bool is_masked = std::any_of(predicted.begin(), predicted.end(), holds);
+      for (const std::string& label : labels) {
+        if (std::none_of(gold.begin(), gold.end(), [&](const Entity& e) { return e.label == label && holds(e); }))
+          continue;
+        ++expected[label].gold_characters;
+        expected[label].covered_characters += is_masked;
+      }
+    }
+    EXPECT_EQ(score_spans(example(text, gold), predicted).label_leaks, expected) << "round " << round;
+  }
+}
+
 TEST(SpanScorer, SurfaceLeaksIfOneMentionOfItIsOpen) {
   const Example gold = example("Ann Bob Ann", {{0, 3, "A"}, {4, 7, "A"}, {8, 11, "A"}});
   const LeakCounts half = score_spans(gold, {{0, 3, "A"}, {4, 7, "A"}}).leak;

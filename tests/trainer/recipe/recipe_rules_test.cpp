@@ -282,7 +282,8 @@ std::vector<std::filesystem::path> shipped_recipes() {
   std::vector<std::filesystem::path> files;
   for (const auto& entry :
        std::filesystem::recursive_directory_iterator(std::filesystem::path(ENTUNE_SOURCE_DIR) / "recipes")) {
-    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    const bool is_policy = entry.path().parent_path().filename() == "deidentify";
+    if (entry.path().extension() == ".yaml" && !is_policy) files.push_back(entry.path());
   }
   return files;
 }

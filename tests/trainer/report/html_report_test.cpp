@@ -91,6 +91,8 @@ TEST(HtmlReport, HasEveryPart) {
         "<h2>Cost</h2>", "<h2>Corpus</h2>", "bio: inside a word", "name: study", "A is better", "123\u202F456"}) {
     EXPECT_THAT(html, HasSubstr(part));
   }
+  // PERSON: two gold characters a text, one of the second text's not covered as answered, none when repaired.
+  EXPECT_THAT(html, HasSubstr("<td>PERSON</td><td>4</td><td>25.0 %</td><td>0.0 %</td><td>25.0 %</td>"));
   EXPECT_THAT(html, HasSubstr("USD a point of F1"));
   EXPECT_THAT(html, HasSubstr("0.050")) << "2.50 for an F1 of 0.5";
   EXPECT_EQ(count(html, "<tr"), count(html, "</tr>"));

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "data/input_error.h"
+
+namespace entune {
+
+/// A file that de-identification reads, opened. Throws InputError.
+inline std::ifstream open_input(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path))
+    throw InputError(fmt::format("{}: expected a file, found none that can be read", path));
+  return file;
+}
+
+/// Throws InputError if what is to be written is one of the files that are read, or both outputs are one.
+inline void require_apart(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    std::vector<std::string> others = inputs;
+    others.insert(others.end(), outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(i));
+    for (const std::string& other : others) {
+      std::error_code error;
+      if (outputs[i] == other || std::filesystem::equivalent(outputs[i], other, error))
+        throw InputError(fmt::format("{}: expected another file than {}, found the same", outputs[i], other));
+    }
+  }
+}
+
+}  // namespace entune
