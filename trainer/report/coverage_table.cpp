@@ -62,12 +62,13 @@ std::string coverage_section(const json& summary) {
   HtmlTable table({"Class", HtmlCell("Coverage", "left"), HtmlCell("By labels", "left"), HtmlCell("Note", "left")});
   for (const json& row : coverage["classes"]) {
     table.add_row({class_of(row), HtmlCell(string_at(row, {"coverage"}), "left"),
-                   HtmlCell(joined(at_path(row, {"labels"})), "left"), HtmlCell(string_at(row, {"note"}), "left")});
+                   HtmlCell(joined(at_path(row, {"labels"})), "left"),
+                   HtmlCell(string_at(row, {"note"}), "left wrap")});
   }
   return fmt::format(
       "<section>\n<h2>Labels and the Safe Harbor classes</h2>\n<p class=\"soft\">Which of the 18 classes of 45 CFR "
-      "164.514(b)(2)(i) have a label, matched by the labels' names. {} {}</p>\n{}</section>\n",
-      html_escaped(without_class(coverage)), html_escaped(string_at(coverage, {"statement"})), table.str());
+      "164.514(b)(2)(i) have a label, matched by the labels' names. {}</p>\n{}<p class=\"soft\">{}</p>\n</section>\n",
+      html_escaped(without_class(coverage)), table.str(), html_escaped(string_at(coverage, {"statement"})));
 }
 
 }  // namespace entune

@@ -51,6 +51,7 @@ th { white-space: normal; line-height: 1.25; font-weight: 600; color: var(--soft
   var(--rule); vertical-align: bottom; }
 th:first-child, td:first-child, .left { text-align: left; }
 td:first-child { font-weight: 600; }
+td.wrap { white-space: normal; min-width: 44ch; }
 tr.mean td { background: var(--panel); font-style: italic; font-weight: 400; }
 td .interval { color: var(--soft); }
 td.best { color: var(--good); font-weight: 700; }

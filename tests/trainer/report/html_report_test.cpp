@@ -6,6 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "data/deidentify/safe_harbor.h"
 #include "data/scoring/score_report.h"
 #include "trainer/report/bar_chart.h"
 #include "trainer/report/chart_axis.h"
@@ -97,6 +98,15 @@ TEST(HtmlReport, HasEveryPart) {
   EXPECT_THAT(html, HasSubstr("0.050")) << "2.50 for an F1 of 0.5";
   EXPECT_EQ(count(html, "<tr"), count(html, "</tr>"));
   EXPECT_EQ(count(html, "<svg"), 6u) << "F1, errors, three curves, generated tokens";
+}
+
+TEST(HtmlReport, CoverageOfTheLabelsEndsWithWhatItIsNot) {
+  json covered = summary({cell("x1", "xml", 1)});
+  EXPECT_THAT(html_report(covered), Not(HasSubstr("Safe Harbor"))) << "summaries of older runs have none";
+  covered["coverage"] = to_json(safe_harbor_coverage({{"PERSON", ""}, {"<b>", ""}}));
+  const std::string html = html_report(covered);
+  EXPECT_THAT(html, AllOf(HasSubstr("(A) names"), HasSubstr("In no class by their names: &lt;b&gt;."),
+                          HasSubstr("</div>\n<p class=\"soft\">This compares names of labels")));
 }
 
 TEST(HtmlReport, LoadsNothingAndRunsNothing) {
