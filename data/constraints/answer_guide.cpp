@@ -12,7 +12,8 @@ constexpr std::size_t kMostStatesKept = 4096;
 /// Of tokens at the end of what is written, which are encoded again with what is proposed: a word begins among them.
 constexpr std::size_t kMostTailTokens = 8;
 constexpr std::size_t kBytesPerToken = 8;
-constexpr std::size_t kLastWordsBytes = 8;
+/// Of tokens that stood in an answer before: so many in a row say that it repeats itself.
+constexpr std::size_t kRepeatedTokens = 4;
 
 GrammarPoints advance(const AnswerGrammar& grammar, const GrammarPoints& points, char byte) {
   GrammarPoints next;
@@ -20,6 +21,19 @@ GrammarPoints advance(const AnswerGrammar& grammar, const GrammarPoints& points,
   if (!std::ranges::is_sorted(next)) std::ranges::sort(next);
   next.erase(std::unique(next.begin(), next.end()), next.end());
   return next;
+}
+
+/// What followed the last tokens where they stood before, the last time; going round, if that is near.
+std::vector<TokenId> repeated_tokens(std::span<const TokenId> ids, std::size_t max_tokens) {
+  if (ids.size() <= kRepeatedTokens) return {};
+  const auto last = ids.last(kRepeatedTokens);
+  const auto before = ids.first(ids.size() - 1);
+  const auto found = std::ranges::find_end(before, last);
+  if (found.empty()) return {};
+  const auto round = static_cast<std::size_t>(ids.end() - found.end());
+  std::vector<TokenId> tokens;
+  for (std::size_t i = 0; i < max_tokens; ++i) tokens.push_back(ids[ids.size() - round + i % round]);
+  return tokens;
 }
 
 TokenAlphabet alphabet_of(const Tokenizer& tokenizer, const PieceTrie& pieces) {
@@ -34,7 +48,6 @@ AnswerGuide::AnswerGuide(const OutputFormat& format, std::string_view text, cons
                          const PieceTrie& pieces)
     : tokenizer_(tokenizer),
       pieces_(pieces),
-      text_(text),
       grammar_(format.grammar(text, alphabet_of(tokenizer, pieces))) {}
 
 GrammarPoints AnswerGuide::after(const GrammarPoints& points, std::string_view bytes) const {
@@ -94,13 +107,11 @@ std::string AnswerGuide::text_after(const GrammarPoints& points, std::size_t max
   return result;
 }
 
-std::string AnswerGuide::text_behind_last_words(std::span<const TokenId> ids, std::size_t max_bytes) const {
+GrammarPoints AnswerGuide::resumed(std::span<const TokenId> ids) const {
   std::string written;
-  for (std::size_t i = ids.size(); i-- > 0 && written.size() < kLastWordsBytes;)
-    written.insert(0, tokenizer_.bytes(ids[i]));
-  if (written.size() < kLastWordsBytes) return {};
-  const std::size_t found = text_.find(std::string_view(written).substr(written.size() - kLastWordsBytes));
-  return found == text_.npos ? std::string() : text_.substr(found + kLastWordsBytes, max_bytes);
+  for (const TokenId id : ids.last(std::min(ids.size(), kMostTailTokens))) written += tokenizer_.bytes(id);
+  const std::optional<GrammarPoint> point = grammar_->resume_behind(written);
+  return point ? GrammarPoints{*point} : GrammarPoints{};
 }
 
 /// `text` as the tokens that encode() makes of it behind those written.
@@ -134,10 +145,10 @@ std::vector<TokenId> AnswerGuide::continuation(std::span<const TokenId> ids, con
 std::vector<TokenId> AnswerGuide::likely_tokens(const GrammarPoints& points, std::span<const TokenId> ids,
                                                 std::size_t max_tokens, TokenId stop) const {
   if (max_tokens == 0) return {};
+  if (points.empty()) return repeated_tokens(ids, max_tokens);
   const std::size_t max_bytes = (max_tokens + 1) * kBytesPerToken;
   bool ends = false;
-  std::string text =
-      points.empty() ? text_behind_last_words(ids, max_bytes) : text_after(points, max_bytes, ends);
+  std::string text = text_after(points, max_bytes, ends);
   if (text.empty()) return ends ? std::vector{stop} : std::vector<TokenId>{};
   if (const std::size_t cut = utf8::find_invalid(text); cut != text.npos) text.erase(cut);  // a part of a character
   std::vector<TokenId> tokens = continuation(ids, text);

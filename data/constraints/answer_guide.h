@@ -35,9 +35,11 @@ class AnswerGuide {
   /// A limit of tokens, the stop token included, with which an answer can be whole.
   std::int64_t smallest_limit() const { return grammar_->tokens_to_end(grammar_->start()) + 1; }
 
+  /// A state behind an answer that is none any more, by its last tokens; may be empty. For likely_tokens alone.
+  GrammarPoints resumed(std::span<const TokenId> ids) const;
   /// How an answer of which `ids` are written is likely to go on: the text's next words, the rest of a mark. At most
-  /// `max_tokens`; the last may be `stop`. `points` is the state after `ids`; where it is empty, what follows the
-  /// answer's last words in the text.
+  /// `max_tokens`; the last may be `stop`. `points` is the state after `ids`; where it is empty, what followed the
+  /// answer's last tokens where they stood in it before (an answer that turns in a circle).
   std::vector<TokenId> likely_tokens(const GrammarPoints& points, std::span<const TokenId> ids, std::size_t max_tokens,
                                      TokenId stop) const;
 
@@ -45,12 +47,10 @@ class AnswerGuide {
   void collect(std::int32_t node, const GrammarPoints& points,
                std::vector<std::pair<TokenId, std::int32_t>>& found) const;
   std::string text_after(const GrammarPoints& points, std::size_t max_bytes, bool& ends) const;
-  std::string text_behind_last_words(std::span<const TokenId> ids, std::size_t max_bytes) const;
   std::vector<TokenId> continuation(std::span<const TokenId> ids, const std::string& text) const;
 
   const Tokenizer& tokenizer_;
   const PieceTrie& pieces_;
-  std::string text_;
   std::unique_ptr<AnswerGrammar> grammar_;
   std::map<GrammarPoints, AllowedTokens> allowed_;
 };

@@ -21,6 +21,7 @@ class TextDraft {
       num_seen_ = 0;
     }
     for (; num_seen_ < written.size(); ++num_seen_) points_ = guide_->after(points_, written[num_seen_]);
+    if (points_.empty()) points_ = guide_->resumed(written);
     return guide_->likely_tokens(points_, written, most, stop_);
   }
 

@@ -14,6 +14,7 @@ struct WindowLimits {
   /// Tokens of a text; at least 1 for one that is not empty. Called on pieces of the text whose sizes sum up to a small
   /// multiple of the text's.
   std::function<std::int64_t(std::string_view)> count_tokens;
+  std::int64_t whole_tokens = 0;  ///< a text of so many tokens at most stays whole, even if it has more than max_tokens
 };
 
 /// The code points [start, end) of a text.
@@ -24,7 +25,8 @@ struct Window {
   friend bool operator==(const Window&, const Window&) = default;
 };
 
-/// Cuts `text` (valid UTF-8) into windows, in order. A text of at most max_tokens is one window, whole and as it is.
+/// Cuts `text` (valid UTF-8) into windows, in order. A text of at most max_tokens or whole_tokens is one window,
+/// as it is.
 /// Otherwise:
 ///   - every code point but white space lies in a window; both starts and ends ascend;
 ///   - a window has at most max_tokens tokens, unless it is a single code point;

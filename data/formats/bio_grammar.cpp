@@ -108,4 +108,16 @@ std::optional<char> BioGrammar::likely_byte(const GrammarPoint& point) const {
       tag_trie_.depth(point.step))];
 }
 
+/// Behind the line of a word that the text has.
+std::optional<GrammarPoint> BioGrammar::resume_behind(std::string_view written) const {
+  if (!written.ends_with('\n')) return std::nullopt;
+  written.remove_suffix(1);
+  const std::string_view line = written.substr(written.rfind('\n') + 1);  // npos + 1: all of it
+  const std::string_view with_space = line.substr(0, line.rfind(' ') + 1);
+  const auto found = std::ranges::find(words_, with_space);
+  if (found == words_.end() || std::next(found) == words_.end()) return std::nullopt;
+  return GrammarPoint{
+      .phase = kWord, .at = static_cast<std::int32_t>(std::next(found) - words_.begin()), .label = -1};
+}
+
 }  // namespace entune

@@ -23,6 +23,7 @@ class BioGrammar final : public AnswerGrammar {
   bool may_end(const GrammarPoint& point) const override;
   std::int32_t tokens_to_end(const GrammarPoint& point) const override;
   std::optional<char> likely_byte(const GrammarPoint& point) const override;
+  std::optional<GrammarPoint> resume_behind(std::string_view written) const override;
 
  private:
   enum Phase : std::int32_t { kLead, kWord, kTag };

@@ -179,6 +179,15 @@ std::optional<char> InlineGrammar::likely_byte(const GrammarPoint& point) const 
   return point.phase == kLead ? ' ' : text_[static_cast<std::size_t>(point.at)];
 }
 
+/// Behind the words of the text that it ends with, outside of entities.
+std::optional<GrammarPoint> InlineGrammar::resume_behind(std::string_view written) const {
+  constexpr std::size_t kEnoughBytes = 8;
+  if (written.size() < kEnoughBytes) return std::nullopt;
+  const std::size_t found = text_.find(written.substr(written.size() - kEnoughBytes));
+  if (found == std::string::npos || !is_border_[found + kEnoughBytes]) return std::nullopt;
+  return GrammarPoint{.phase = kOutside, .at = static_cast<std::int32_t>(found + kEnoughBytes)};
+}
+
 std::optional<std::vector<InlineGrammar::Marked>> InlineGrammar::read(std::string_view answer) const {
   struct Step {
     GrammarPoint point;

@@ -35,6 +35,7 @@ class InlineGrammar final : public AnswerGrammar {
   bool may_end(const GrammarPoint& point) const override;
   std::int32_t tokens_to_end(const GrammarPoint& point) const override;
   std::optional<char> likely_byte(const GrammarPoint& point) const override;
+  std::optional<GrammarPoint> resume_behind(std::string_view written) const override;
 
   /// An entity of an answer, and where its marks stand: bytes of the answer.
   struct Marked {

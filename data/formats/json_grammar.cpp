@@ -292,4 +292,10 @@ std::optional<char> JsonGrammar::likely_byte(const GrammarPoint& point) const {
   }
 }
 
+/// Behind an object, whatever it said.
+std::optional<GrammarPoint> JsonGrammar::resume_behind(std::string_view written) const {
+  if (!written.ends_with('}')) return std::nullopt;
+  return GrammarPoint{.phase = kAfterObject};
+}
+
 }  // namespace entune

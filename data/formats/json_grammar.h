@@ -32,6 +32,7 @@ class JsonGrammar final : public AnswerGrammar {
   bool may_end(const GrammarPoint& point) const override { return point.phase == kDone; }
   std::int32_t tokens_to_end(const GrammarPoint& point) const override;
   std::optional<char> likely_byte(const GrammarPoint& point) const override;
+  std::optional<GrammarPoint> resume_behind(std::string_view written) const override;
 
  private:
   enum Phase : std::int32_t {

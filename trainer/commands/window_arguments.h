@@ -12,9 +12,9 @@ inline void add_window_options(CLI::App& command, WindowOptions& windows) {
   command
       .add_option("--window-tokens", windows.max_tokens,
                   "Texts of more tokens are answered in windows of so many, or fewer where more do not fit the model; "
-                  "default: the longest text of the training, at least 256")
+                  "default: as long as the training's texts")
       ->check(count_from(1));
-  command.add_option("--overlap", windows.overlap, "Characters that neighbouring windows share")
+  command.add_option("--overlap", windows.overlap, "Characters that neighbouring windows share, up to half of one")
       ->check(count_from(0))
       ->capture_default_str();
 }

@@ -51,14 +51,19 @@ GenerationRequest AnswerTask::continue_turns(const std::vector<Turn>& turns, std
 AnswerBudget AnswerTask::fit_budget(const std::vector<Example>& examples) const {
   if (examples.empty()) return {};
   AnswerBudget budget{.slope = 1.0};
+  std::vector<std::int64_t> lengths;
   for (const Example& example : examples) {
     if (!format_->can_carry(example)) continue;
     const double answer = static_cast<double>(tokenizer_.encode(format_->render(example)).size()) + 1.0;
     const std::int64_t text_tokens = num_tokens(example.text);
     const double text = static_cast<double>(text_tokens);
-    budget.longest_text = std::max(budget.longest_text, text_tokens);
+    lengths.push_back(text_tokens);
     budget.slope = std::max(budget.slope, 1.25 * answer / (text + static_cast<double>(AnswerBudget::kOffset)));
   }
+  if (lengths.empty()) return budget;
+  std::sort(lengths.begin(), lengths.end());
+  budget.longest_text = lengths.back();
+  budget.usual_text = lengths[(lengths.size() * 95 - 1) / 100];
   return budget;
 }
 

@@ -20,6 +20,7 @@ struct AnswerBudget {
   static constexpr std::int64_t kOffset = 16;
   double slope = 8.0;
   std::int64_t longest_text = 0;  ///< tokens of the longest text that it is fitted to
+  std::int64_t usual_text = 0;    ///< tokens that 95 % of these texts have at most
 
   std::int64_t max_new_tokens(std::int64_t text_tokens) const;
 };

@@ -75,20 +75,23 @@ std::int64_t answer_tokens(const DocumentOptions& options, std::int64_t text_tok
   return fixed > 0 ? fixed : options.budget.max_new_tokens(text_tokens);
 }
 
-/// Tokens that a window may have so that prompt, window and answer fit the model.
-std::int64_t window_tokens(DecoderModel& model, const AnswerTask& task, const DocumentOptions& options) {
+/// What is asked for, as far as prompt, text and answer fit the model.
+WindowLimits window_limits(DecoderModel& model, const AnswerTask& task, const DocumentOptions& options) {
   const std::int64_t positions = model.config().max_position_embeddings;
   const auto prompt =
       static_cast<std::int64_t>(task.continue_turns(task.prompt().turns_for(""), /*max_new_tokens=*/1).ids.size());
   const auto fits = [&](std::int64_t tokens) {
     return prompt + kJointTokens + tokens + answer_tokens(options, tokens) <= positions;
   };
-  const std::int64_t wanted = options.windows.max_tokens > 0
-                                  ? options.windows.max_tokens
-                                  : std::max(WindowOptions::kFewestTokens, options.budget.longest_text);
-  std::int64_t tokens = wanted;
+  std::int64_t window = options.windows.max_tokens, whole = window;
+  if (window == 0) {
+    const std::int64_t usual = options.budget.usual_text;
+    window = usual > 0 ? std::max(WindowOptions::kFewestTokens, usual) : WindowOptions::kUncutTokens;
+    whole = std::max({WindowOptions::kUncutTokens, window, options.budget.longest_text});
+  }
+  std::int64_t tokens = whole;
   if (!fits(tokens)) {
-    std::int64_t too_many = wanted;
+    std::int64_t too_many = whole;
     for (tokens = 0; tokens + 1 < too_many;) {
       const std::int64_t middle = (tokens + too_many) / 2;
       (fits(middle) ? tokens : too_many) = middle;
@@ -100,7 +103,10 @@ std::int64_t window_tokens(DecoderModel& model, const AnswerTask& task, const Do
         "to {} of answer; shorten task.prompt, or set generation.max_new_tokens",
         positions, prompt, answer_tokens(options, 1)));
   }
-  return tokens;
+  return {.max_tokens = std::min(window, tokens),
+          .overlap = options.windows.overlap,
+          .count_tokens = [&task](std::string_view text) { return task.num_tokens(text); },
+          .whole_tokens = std::min(whole, tokens)};
 }
 
 /// Rank 0's: the documents that are not through, in order.
@@ -109,13 +115,14 @@ class OpenDocuments {
   using Next = std::function<std::optional<Document>()>;
   using Take = std::function<void(const Document&, DocumentAnswer)>;
 
-  OpenDocuments(const AnswerTask& task, const DocumentOptions& options, std::int64_t max_tokens,
-                std::int64_t round_tokens, const Next& next, const Take& take)
-      : task_(task), options_(options), round_tokens_(round_tokens), next_(next), take_(take) {
-    limits_ = {.max_tokens = max_tokens,
-               .overlap = options.windows.overlap,
-               .count_tokens = [&task](std::string_view text) { return task.num_tokens(text); }};
-  }
+  OpenDocuments(const AnswerTask& task, const DocumentOptions& options, WindowLimits limits, std::int64_t round_tokens,
+                const Next& next, const Take& take)
+      : task_(task),
+        options_(options),
+        limits_(std::move(limits)),
+        round_tokens_(round_tokens),
+        next_(next),
+        take_(take) {}
 
   std::int64_t num_taken() const { return num_taken_; }
 
@@ -203,7 +210,7 @@ class OpenDocuments {
 
   const AnswerTask& task_;
   const DocumentOptions& options_;
-  WindowLimits limits_;
+  const WindowLimits limits_;
   const std::int64_t round_tokens_;
   const Next& next_;
   const Take& take_;
@@ -254,7 +261,8 @@ class Answerer {
   GenerationStats stats() const {
     at::Tensor counts = at::tensor(generator_.stats().counts(), at::kLong);
     data_.all_reduce(counts, ReduceOp::sum);
-    return GenerationStats::of_counts({counts.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(counts.numel())});
+    return GenerationStats::of_counts(
+        {counts.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(counts.numel())});
   }
 
  private:
@@ -283,11 +291,11 @@ DocumentStats answer_documents(DecoderModel& model, const AnswerTask& task, Devi
   Communicator& world = mesh.world();
   Communicator& data = mesh.axis(MeshAxis::data);
   const bool first_rank = world.rank() == 0;
-  const std::int64_t max_tokens = window_tokens(model, task, options);
+  WindowLimits limits = window_limits(model, task, options);
   model.set_training(false);
   Answerer answerer(model, task, data, options);
-  OpenDocuments open(task, options, max_tokens, kRoundBatches * options.generation.batch_tokens * data.size(), next,
-                     take);
+  OpenDocuments open(task, options, std::move(limits), kRoundBatches * options.generation.batch_tokens * data.size(),
+                     next, take);
   Progress progress(options.progress, options.num_documents, "texts", first_rank && !options.progress.empty());
 
   DocumentStats stats;

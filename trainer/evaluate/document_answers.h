@@ -16,11 +16,13 @@ namespace entune {
 
 /// How texts that are long for the model are cut (data/documents/windows.h).
 struct WindowOptions {
-  static constexpr std::int64_t kFewestTokens = 256;
-  /// Tokens of a window at most; never more than fit the model. 0: as many as the longest text of the training had
-  /// (AnswerBudget::longest_text), at least kFewestTokens.
+  /// Tokens of a window at most, and of a text that is not cut; never more than fit the model. 0: windows of as many as
+  /// nearly all texts of the training had (AnswerBudget::usual_text), at least kFewestTokens, and whole texts of as
+  /// many as the longest one, at least kUncutTokens: a model does worse on longer ones (scripts/bench/RESULTS.md).
   std::int64_t max_tokens = 0;
-  std::int64_t overlap = 100;                ///< code points
+  std::int64_t overlap = 60;  ///< code points
+  static constexpr std::int64_t kFewestTokens = 32;
+  static constexpr std::int64_t kUncutTokens = 128;  ///< also of a window, where nothing is known of the training
 };
 
 struct DocumentOptions {

@@ -144,6 +144,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
               {"chat", setup.chat_family},
               {"answer_budget_slope", budget.slope},
               {"longest_text_tokens", budget.longest_text},
+              {"usual_text_tokens", budget.usual_text},
               {"corpus", corpus_json(data)}};
   if (recipe.training.method != TrainingMethod::none) {
     result["train"] = train_cell(cell, setup, data, budget, *model, mesh, directory, metrics);

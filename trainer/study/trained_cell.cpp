@@ -96,7 +96,8 @@ StoredCell find_stored_cell(const fs::path& run, const std::string& name, const 
   const json result = json::parse(std::ifstream(cell.directory / "cell.json"));
   cell.name = result.at("name");
   cell.budget.slope = result.at("answer_budget_slope");
-  cell.budget.longest_text = result.value("longest_text_tokens", std::int64_t{0});  // older runs did not write it
+  cell.budget.longest_text = result.value("longest_text_tokens", std::int64_t{0});  // older runs did not write these
+  cell.budget.usual_text = result.value("usual_text_tokens", std::int64_t{0});
   return cell;
 }
 

@@ -41,6 +41,8 @@ std::vector<std::string> texts_of(std::string_view text, const WindowLimits& lim
 TEST(Windows, ATextThatFitsIsOneWindowAsItIs) {
   EXPECT_THAT(texts_of(" Ann \n", {6, 2, code_points}), ElementsAre(" Ann \n"));
   EXPECT_THAT(texts_of("", {6, 2, code_points}), ElementsAre(""));
+  EXPECT_THAT(texts_of("Ann Bo", {4, 0, code_points, 6}), ElementsAre("Ann Bo"));
+  EXPECT_THAT(texts_of("Ann Bob", {4, 0, code_points, 6}), ElementsAre("Ann", "Bob"));
 }
 
 TEST(Windows, EndAtSentencesAndBeginAtWords) {

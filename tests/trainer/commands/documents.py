@@ -17,7 +17,7 @@ import tempfile
 import time
 
 ROOT, BUILD = (pathlib.Path(a) for a in sys.argv[1:3])
-COUNT, LENGTH = (int(a) for a in sys.argv[3:5]) if len(sys.argv) > 3 else (12, 3000)
+COUNT, LENGTH = (int(a) for a in sys.argv[3:5]) if len(sys.argv) > 3 else (10, 2000)
 TRAINER = BUILD / "bin" / "trainer"
 OUT = pathlib.Path(tempfile.mkdtemp(prefix="documents-"))
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "-np"]
@@ -172,8 +172,8 @@ def check_resume(run, documents, source, whole):
     swapped = write_lines(OUT / "swapped.jsonl", [documents[1], documents[0], *documents[2:]])
     _, err = finish(predict(run, swapped, output, "--resume", ranks=2), 2)
     expect(f"{output}:1: expected document d1, found d0" in err, f"expected the line: {err}")
-    for _ in range(2):  # the second time nothing is left to do
-        finish(predict(run, source, output, "--resume", ranks=2))
+    for ranks in (2, 1):  # the second time nothing is left to do
+        finish(predict(run, source, output, "--resume", ranks=ranks))
         expect(output.read_bytes() == whole.read_bytes(), "expected the resumed output to equal the uncut one")
     fewer = write_lines(OUT / "fewer.jsonl", documents[:3])
     _, err = finish(predict(run, fewer, output, "--resume"), 2)
@@ -197,8 +197,7 @@ def check_streams(run, documents, answers):
     plain = OUT / "plain.txt"
     plain.write_text("Ida one\r\n\nfor Ida", encoding="utf-8")
     out, _ = finish(predict(run, plain, "-"))
-    expect([(a["id"], a["entities"][0]["start"], a["windows"]) for a in map(json.loads, out.splitlines())] == [("1", 0, 1), ("3", 4, 1)],
-           f"expected two lines of text: {out}")
+    expect([(a["id"], a["windows"]) for a in map(json.loads, out.splitlines())] == [("1", 1), ("3", 1)], "expected two lines of text")
 
 
 def source_of(documents):
@@ -230,8 +229,9 @@ def main():
     expect(one.read_bytes() == two.read_bytes(), "expected 2 ranks to write what one does")
     check_resume(run, documents, source, one)
     check_bad_line(run, documents, source)
-    check_streams(run, documents, answers)
-    check_evaluation(run, documents, answers)
+    if not HUNDRED:
+        check_streams(run, documents, answers)
+        check_evaluation(run, documents, answers)
 
 
 try:

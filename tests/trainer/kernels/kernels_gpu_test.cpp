@@ -166,6 +166,16 @@ TEST_P(KernelsOnGpu, CachedAttention) {
     for (const std::optional<std::int64_t> window : {std::optional<std::int64_t>{}, std::optional<std::int64_t>{6}}) {
       expect_close(cached_attention(on_gpu(q), there, window), cached_attention(q, cache, window), tolerance(), "out");
     }
+    cache.rows = CachedRows{at::tensor({0, 0, 0, 1, 2, 2}, at::kLong), at::tensor({0, 1, 2, 0, 0, 1}, at::kLong),
+                            at::tensor({6, 7, 8, 0, 2, 3}, at::kLong), at::tensor({3, 1, 2}, at::kLong), 3};
+    there.rows = CachedRows{cache.rows->leaf.to(kGpu), cache.rows->place.to(kGpu), cache.rows->slot.to(kGpu),
+                            cache.rows->counts.to(kGpu), 3};
+    there.offsets = flash_offsets(there);
+    const at::Tensor several = random({6, 6, 64});
+    for (const std::optional<std::int64_t> window : {std::optional<std::int64_t>{}, std::optional<std::int64_t>{6}}) {
+      expect_close(cached_attention(on_gpu(several), there, window), cached_attention(several, cache, window),
+                   tolerance(), "several rows");
+    }
   }
 }
 

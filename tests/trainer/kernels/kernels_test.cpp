@@ -413,6 +413,23 @@ TEST_P(KernelsByType, CachedAttentionIsTheLastRowOfPackedAttention) {
     }
     expect_close(cached_attention(at::stack(queries), cache, c.window), at::stack(last_rows), tolerance(GetParam()),
                  "out");
+
+    // Several queries a leaf: its last ones, as many as it has, up to three.
+    std::vector<std::int64_t> rows, leaf, place, slot, counts;
+    for (std::int64_t b = 0; b < num_leaves; ++b) {
+      counts.push_back(std::min<std::int64_t>(c.leaves[b], 1 + b % 3));
+      for (std::int64_t i = 0; i < counts.back(); ++i) {
+        rows.push_back(layout.leaf_offsets[b + 1] - counts.back() + i);
+        leaf.push_back(b);
+        place.push_back(i);
+        slot.push_back(c.leaves[b] - counts.back() + i);
+      }
+    }
+    cache.rows = CachedRows{at::tensor(leaf, at::kLong), at::tensor(place, at::kLong), at::tensor(slot, at::kLong),
+                            at::tensor(counts, at::kLong), std::ranges::max(counts)};
+    const at::Tensor index = at::tensor(rows, at::kLong);
+    expect_close(cached_attention(q.index_select(0, index), cache, c.window), expected.index_select(0, index),
+                 tolerance(GetParam()), "several rows");
   }
 }
 

@@ -10,6 +10,7 @@
 #include "tests/trainer/kernels/relative_error.h"
 #include "tests/trainer/model/small_models.h"
 #include "trainer/generate/generator.h"
+#include "trainer/generate/token_choice.h"
 #include "trainer/optim/adamw.h"
 
 namespace entune::test {
@@ -149,6 +150,42 @@ TEST_F(ModelOnGpu, AnswersAsTheCpuDoes) {
     answers.push_back(generator.generate(requests));
   }
   for (std::size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(answers[1][i].ids, answers[0][i].ids) << i;
+}
+
+TEST_F(ModelOnGpu, DraftsChangeNoAnswer) {
+  std::vector<GenerationRequest> requests;
+  for (const Sequence& s : make_sequences(9, {14, 11, 20}, wider_config().vocab_size)) {
+    requests.push_back({.ids = {s.begin(), s.end()}, .max_new_tokens = 30});
+  }
+  ModelOptions options = lora_training();
+  options.device = at::Device(at::kCUDA, 0);
+  const auto model = make_model(wider_config(), options, *self_);
+  model->set_training(false);
+  Generator plain(*model, {0}, {});
+  const std::vector<GeneratedAnswer> expected = plain.generate(requests);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    // Right but for every seventh token.
+    requests[i].draft = [right = expected[i].ids](std::span<const TokenId> written, std::size_t most) {
+      std::vector<TokenId> proposed;
+      for (std::size_t at = written.size(); at < right.size() && proposed.size() < most; ++at)
+        proposed.push_back(at % 7 == 6 ? right[at] ^ 1 : right[at]);
+      return proposed;
+    };
+  }
+  Generator drafted(*model, {0}, {});
+  const std::vector<GeneratedAnswer> answers = drafted.generate(requests);
+  for (std::size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(answers[i].ids, expected[i].ids) << i;
+  EXPECT_LT(2 * drafted.stats().forward_passes, plain.stats().forward_passes);
+}
+
+TEST_F(ModelOnGpu, ChoosesAmongCandidatesAsTheCpuDoes) {
+  const at::Tensor logits = at::randn({3, 200});
+  const std::vector<TokenId> few = {4}, some = {0, 9, 17, 199};
+  std::vector<TokenId> all(200);
+  for (TokenId i = 0; i < 200; ++i) all[static_cast<std::size_t>(i)] = i;
+  const std::vector<std::span<const TokenId>> candidates = {few, some, all};
+  EXPECT_EQ(choose_tokens(logits.cuda(), candidates), choose_tokens(logits, candidates));
+  EXPECT_EQ(choose_tokens(logits.cuda(), {}), choose_tokens(logits, {}));
 }
 
 }  // namespace
