@@ -19,6 +19,7 @@ class MarksOnly : public Tokenizer {
   explicit MarksOnly(std::vector<std::string> marks) : marks_(std::move(marks)) {}
   std::vector<TokenId> encode(std::string_view) const override { return {}; }
   std::string decode(std::span<const TokenId>) const override { return ""; }
+  std::string_view bytes(TokenId) const override { return {}; }
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(marks_.size()); }
   std::optional<TokenId> control_id(std::string_view spelling) const override {
     const auto found = std::find(marks_.begin(), marks_.end(), spelling);
