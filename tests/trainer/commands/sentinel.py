@@ -222,6 +222,11 @@ def hang():
 
 def after_training():
     """Commands on the trained run, and a run that keeps its answers."""
+    summary = json.loads((RUNS / "run" / "summary.json").read_text())
+    leaks = summary["cells"][0]["scores"]["test"]["leak"]["per_label"]
+    expect(leaks["PERSON"]["gold_characters"] > 0 and set(leaks) == {"PERSON", "PHONE_NUMBER"}, f"the leak of each label, found {leaks}")
+    run("coverage", "coverage", "--recipe", OUT / "recipe.yaml", "--json")
+    expect(summary["coverage"] == json.loads((STREAMS / "coverage.out").read_text()), "the recipe's coverage in the summary")
     run("evaluate", "evaluate", RUNS / "run", "--data", DATA / "texts.jsonl", "--output", OUT / "scores.json", ranks=2)
     run("predict", "predict", RUNS / "run", "--input", DATA / "texts.jsonl", ranks=2, stdout=ASKED / "predict.jsonl")
     run("predict-text", "predict", RUNS / "run", "--input", DATA / "plain.txt", "--output", ASKED / "plain.jsonl")
