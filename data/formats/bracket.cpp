@@ -69,7 +69,8 @@ class BracketFormat final : public OutputFormat {
   ParsedAnswer parse(std::string_view answer, std::string_view input) const override {
     ParsedAnswer parsed;
     InlineCopy copy(valid_utf8(answer));
-    if (holds_known_ending(input) && mark_by_grammar(InlineGrammar(marks_of(list_), list_, input, {}), copy)) {
+    if (const std::string copied = copied_characters(input, copy.answer);
+        holds_known_ending(copied) && mark_by_grammar(InlineGrammar(marks_of(list_), list_, copied, {}), copy)) {
       read_copy(std::move(copy), input, parsed);
       return parsed;
     }

@@ -1,6 +1,9 @@
 #include "data/formats/inline_grammar.h"
 
+#include <utf8.h>
+
 #include <algorithm>
+#include <set>
 
 #include "data/formats/writable_text.h"
 
@@ -235,6 +238,17 @@ std::optional<std::vector<InlineGrammar::Marked>> InlineGrammar::read(std::strin
   }
   std::reverse(found.begin(), found.end());
   return found;
+}
+
+std::string copied_characters(std::string_view text, std::string_view answer) {
+  std::set<char32_t> written;
+  for (auto at = answer.begin(); at != answer.end();) written.insert(utf8::next(at, answer.end()));
+  std::string copied;
+  for (auto at = text.begin(); at != text.end();) {
+    const auto begin = at;
+    if (written.contains(utf8::next(at, text.end()))) copied.append(begin, at);
+  }
+  return copied;
 }
 
 bool mark_by_grammar(const InlineGrammar& grammar, InlineCopy& copy) {

@@ -71,6 +71,10 @@ class InlineGrammar final : public AnswerGrammar {
   std::vector<char> is_border_;           // by byte and at the end: a character begins here
 };
 
+/// `text` without the characters that `answer` has nowhere: what a model was to copy that has no tokens for them. Both
+/// must be valid UTF-8.
+std::string copied_characters(std::string_view text, std::string_view answer);
+
 /// For texts that hold marks themselves, where a reader of the answer alone cannot tell them from the answer's: marks
 /// the copy as `grammar` reads it. False, and nothing marked, if it is no answer of the grammar.
 bool mark_by_grammar(const InlineGrammar& grammar, InlineCopy& copy);

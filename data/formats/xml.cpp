@@ -80,7 +80,8 @@ class XmlFormat final : public OutputFormat {
   ParsedAnswer parse(std::string_view answer, std::string_view input) const override {
     ParsedAnswer parsed;
     InlineCopy copy(valid_utf8(answer));
-    if (holds_known_tag(input) && mark_by_grammar(InlineGrammar(marks_of(list_), list_, input, {}), copy)) {
+    if (const std::string copied = copied_characters(input, copy.answer);
+        holds_known_tag(copied) && mark_by_grammar(InlineGrammar(marks_of(list_), list_, copied, {}), copy)) {
       read_copy(std::move(copy), input, parsed);
       return parsed;
     }

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,9 +42,14 @@ void expect_answers_in_form(Answerer& answerer, const std::string& format, int n
   RandomExamples random(21);
   std::vector<std::string> texts;
   std::vector<GenerationRequest> requests;
-  for (int i = 0; i < num_texts; ++i) {
+  // SmolLM2 has no tokens for some control characters and planes: a copy lacks them, and no model could write them. Such
+  // texts come beside the `num_texts` that can be written whole.
+  const TokenAlphabet alphabet{.writable = pieces.single_bytes(), .drops_first_space = false, .fewest_tokens = {}};
+  std::vector<bool> is_whole;
+  while (std::ranges::count(is_whole, true) < num_texts) {
     texts.push_back(random.next().text);
-    requests.push_back(task.request(texts.back(), {.slope = 2.0}, {.constrain = true, .draft = draft}));
+    is_whole.push_back(writable_text(texts.back(), alphabet) == texts.back());
+    requests.push_back(task.request(texts.back(), AnswerBudget{.slope = 2.0}, GenerationOptions{.constrain = true, .draft = draft}));
   }
   Generator generator(*answerer.model, task.stop_ids(), {});
   const std::vector<GeneratedAnswer> answers = generator.generate(requests);
@@ -53,9 +60,7 @@ void expect_answers_in_form(Answerer& answerer, const std::string& format, int n
     cut_off += answers[i].hit_max_tokens;
     unknown_labels += parsed.fault(AnswerFault::unknown_label) > 0;
     entities += static_cast<int>(parsed.mentions.size());
-    // SmolLM2 has no tokens for some control characters: an inline copy lacks them, and no model could write them.
-    const TokenAlphabet alphabet{.writable = pieces.single_bytes(), .drops_first_space = false, .fewest_tokens = {}};
-    if (writable_text(texts[i], alphabet) != texts[i]) {
+    if (!is_whole[i]) {
       ++unwritable;
       continue;
     }
@@ -72,7 +77,6 @@ void expect_answers_in_form(Answerer& answerer, const std::string& format, int n
   EXPECT_EQ(unknown_labels, 0);
   EXPECT_EQ(not_in_text, 0);
   EXPECT_EQ(changed_copies, 0);
-  EXPECT_LT(10 * unwritable, num_texts);
 }
 
 TEST(ConstrainedAnswers, OfAnUntrainedModel) {
@@ -97,7 +101,7 @@ TEST(ConstrainedAnswers, OfSmollm2BeforeFineTuning) {
     GTEST_SKIP() << "missing: models/smollm2-135m-instruct; scripts/setup.sh makes it";
   }
   const char* asked = std::getenv("ENTUNE_CONSTRAINED_TEXTS");
-  const int num_texts = asked == nullptr ? 12 : std::atoi(asked);
+  const int num_texts = asked == nullptr ? 3 : std::atoi(asked);
   Answerer answerer(kSmollm2, read_llama_config(kSmollm2));
   load_hugging_face_weights(kSmollm2, *answerer.model);
   for (const std::string& format : output_format_names()) expect_answers_in_form(answerer, format, num_texts, true);
