@@ -232,7 +232,9 @@ std::optional<std::string> shift_date(std::string_view text, std::int64_t days, 
         break;
     }
   }
-  return result.append(original, copied);
+  result.append(original, copied);
+  if (result == original) return std::nullopt;  // without a year, a year later: the day itself
+  return result;
 }
 
 std::optional<std::string> year_of_date(std::string_view text, std::optional<std::int64_t> oldest_year) {

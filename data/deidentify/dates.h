@@ -15,7 +15,7 @@ namespace entune {
 /// The date moved by `days`, in the same form: digits padded as they were, months and weekdays written out or
 /// abbreviated and in capitals as they were; the time of day stays. Between slashes and dashes the month comes first,
 /// or the day if `day_first` or nothing else is a date; between dots the day. Two digits are the years 1969 to 2068. A
-/// date without a year is moved within a year of 365 days.
+/// date without a year is moved within a year of 365 days; nullopt where it would be the same again.
 std::optional<std::string> shift_date(std::string_view text, std::int64_t days, bool day_first);
 
 /// The year as it is written. Knows beside the above: March 2024, 3/2024, 2024. With `oldest_year` no year before it,

@@ -55,14 +55,17 @@ class Deidentifier::Replacements {
 
   std::int64_t num_drawn_again() const { return surrogates_.num_drawn_again(); }
 
-  /// nullopt: the operator does not recognize the value.
-  std::optional<std::string> of(const Operator& what, const std::string& label, std::string_view value) {
+  /// nullopt: the operator does not recognize the value. `is_given`: the value is that of a span as it was given, neither
+  /// widened nor united; a mask of some characters counts from its ends, and would leave others of it otherwise.
+  std::optional<std::string> of(const Operator& what, const std::string& label, std::string_view value,
+                                bool is_given) {
     switch (what.kind) {
       case OperatorKind::replace:
         return what.numbered ? numbered(label, value) : what.value ? *what.value : "<" + label + ">";
       case OperatorKind::redact:
         return "";
       case OperatorKind::mask:
+        if (what.count && !is_given) return std::nullopt;
         return masked(value, what);
       case OperatorKind::hash: {
         const bool here = owner_.policy_.scope == PseudonymScope::document;
@@ -121,6 +124,12 @@ DeidentifiedDocument Deidentifier::apply(const Example& document) const {
       throw InputError(fmt::format("entity {} ({}, [{}, {})): expected 0 <= start < end <= {}, found another range",
                                    i + 1, shown_name(entity.label), entity.start, entity.end, index.size()));
     }
+    // It is written into the text and the audit.
+    if (shown_name(entity.label) != entity.label) {
+      throw InputError(fmt::format(
+          "entity {} ([{}, {})): expected a label of ASCII letters, digits and _ . -, found another; rename it", i + 1,
+          entity.start, entity.end));
+    }
   }
   const std::vector<Entity> spans = covered_spans(document.text, document.entities, policy_);
   std::vector<std::string_view> values;
@@ -135,12 +144,13 @@ DeidentifiedDocument Deidentifier::apply(const Example& document) const {
     const Entity& span = spans[i];
     const Operator& asked = policy_.of(span.label);
     DeidentifiedSpan done{.original = span, .written = {0, 0, span.label}, .done = asked.kind};
-    std::optional<std::string> replacement = replacements.of(asked, span.label, values[i]);
+    const bool is_given = std::ranges::find(document.entities, span) != document.entities.end();
+    std::optional<std::string> replacement = replacements.of(asked, span.label, values[i], is_given);
     for (const Operator& next : {policy_.fallback, Operator{}}) {
       if (replacement) break;
       done.done = next.kind;
       done.by_default = true;
-      replacement = replacements.of(next, span.label, values[i]);
+      replacement = replacements.of(next, span.label, values[i], is_given);
     }
     result.text += index.slice(copied, span.start);
     result.text += *replacement;

@@ -36,7 +36,7 @@ class Deidentifier {
 
   const DeidentificationPolicy& policy() const { return policy_; }
 
-  /// Throws InputError if the text is not UTF-8 or a span is not within it.
+  /// Throws InputError if the text is not UTF-8, a span is not within it, or a label is no plain name (shown_name.h).
   DeidentifiedDocument apply(const Example& document) const;
 
  private:
@@ -61,7 +61,8 @@ struct ReidentifiedDocument {
 };
 
 /// Puts encrypted values back. An encrypted value stands in the text as <LABEL:...>, base64url of what seal() gives; it
-/// is bound to the document's id and the label. Only what the spans say is encrypted is touched: text that looks the
+/// is bound to the document's id and the label, not to its place: values of one label in a document can change places
+/// unnoticed. Only what the spans say is encrypted is touched: text that looks the
 /// same stays. Throws InputError with the span's number, label and offset if a span is not within the text, overlaps
 /// another or is not what was encrypted with this key for this document.
 ReidentifiedDocument reidentify(const std::string& id, const std::string& text, std::vector<WrittenSpan> spans,

@@ -24,7 +24,7 @@ const std::array<IdentifierClass, 18>& identifier_classes() {
       {"places smaller than a state",
        {"streets", "cities and counties", "postal codes", "coordinates"},
        "the first three digits of a ZIP code may stay where more than 20,000 people live"},
-      {"dates but for the year; ages over 89", {"dates", "ages"}, "years and ages up to 89 may stay"},
+      {"dates but for the year; ages over 89", {"dates", "ages"}, "ages up to 89 may stay, and years that tell no age over 89"},
       {"telephone numbers", {"telephone numbers"}},
       {"fax numbers", {"fax numbers"}},
       {"e-mail addresses", {"e-mail addresses"}},
@@ -59,10 +59,10 @@ struct KnownLabel {
 
 const std::vector<KnownLabel>& known_labels() {
   static const std::vector<KnownLabel> kLabels = {
-      {"PERSON PER NAME FULL_NAME PERSON_NAME PATIENT PATIENT_NAME", 'A', {0, 1}},
+      {"PERSON PER NAME FULL_NAME PERSON_NAME", 'A', {0, 1}},
       {"FIRST_NAME GIVEN_NAME GIVENNAME FIRSTNAME", 'A', {0}},
       {"LAST_NAME FAMILY_NAME SURNAME LASTNAME", 'A', {1}},
-      {"MIDDLE_NAME DOCTOR RELATIVE_NAME", 'A', {}, "some names alone"},
+      {"MIDDLE_NAME DOCTOR RELATIVE_NAME PATIENT PATIENT_NAME", 'A', {}, "some names alone"},
       {"STREET_ADDRESS STREET ADDRESS LOCATION_ADDRESS POSTAL_ADDRESS", 'B', {0}},
       {"GPE LOCATION LOC PLACE", 'B', {1}, "countries and states, which may stay, too"},
       {"CITY", 'B', {}, "cities alone"},

@@ -32,6 +32,7 @@ bool is_text(std::string_view bytes) {
 
 std::optional<std::string> decoded(std::string_view text) {
   if (std::optional<std::string> hex = from_hex(text)) return hex;
+  if (text.find_first_not_of("0123456789abcdefABCDEF") == text.npos) return std::nullopt;  // a digit is missing
   std::string base64(text);
   std::replace(base64.begin(), base64.end(), '+', '-');
   std::replace(base64.begin(), base64.end(), '/', '_');
@@ -41,7 +42,7 @@ std::optional<std::string> decoded(std::string_view text) {
 
 std::string contents_of(const KeySource& source) {
   const auto refuse = [&](const std::string& why) {
-    throw InputError(fmt::format("{}: key file {}: {}", source.where, source.file, why));
+    throw InputError(fmt::format("{}: key file: {}", source.where, why));  // what stands for a name may be the key
   };
   struct stat status;
   if (stat(source.file.c_str(), &status) != 0) refuse("expected a file, found none");
@@ -62,8 +63,8 @@ std::string contents_of(const KeySource& source) {
 std::string contents_of_variable(const KeySource& source) {
   const char* const value = std::getenv(source.environment.c_str());
   if (value == nullptr || *value == '\0') {
-    throw InputError(fmt::format("{}: expected the key in the environment's {}, found nothing; {}", source.where,
-                                 source.environment, kHowToMake));
+    throw InputError(fmt::format("{}: expected the key in the environment's variable of that name, found nothing; {}",
+                                 source.where, kHowToMake));
   }
   return value;
 }
@@ -78,7 +79,7 @@ SecretKey read_secret_key(const KeySource& source) {
   const bool in_file = !source.file.empty();
   std::string bytes = in_file ? contents_of(source) : contents_of_variable(source);
   const std::string what =
-      in_file ? fmt::format("key file {}", source.file) : fmt::format("key in {}", source.environment);
+      in_file ? "key file" : "key in the environment";
   if (is_text(bytes)) {
     std::optional<std::string> key = decoded(trimmed(bytes));
     if (!key) {

@@ -26,8 +26,10 @@ class SecretKey {
 };
 
 /// A file or a variable holds the key in hexadecimal or base64 (either alphabet; white space around it does not count),
-/// a file also as raw bytes. It must come to at least 32 bytes. Text that is neither is refused: a passphrase is no
-/// key. So is a file that others than its owner may read or write. Throws InputError, without a byte of the key.
+/// a file also as raw bytes. It must come to at least 32 bytes. Text that is neither is refused, and hexadecimal
+/// with a digit missing; a passphrase should not stand here, though one of base64's letters alone cannot be told from a
+/// key. So is a file refused that others than its owner may read or write. Throws InputError, without a byte of the key
+/// or what names it: a key may stand there by mistake.
 SecretKey read_secret_key(const KeySource& source);
 
 }  // namespace entune

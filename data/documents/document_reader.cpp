@@ -24,8 +24,9 @@ DocumentReader::DocumentReader(std::istream& in, std::string name, Lines lines)
 
 std::optional<Document> DocumentReader::next() {
   for (std::string line; read_line(line);) {
+    if (line.empty()) continue;
     if (lines_ == Lines::by_first_line) lines_ = is_object(line) ? Lines::jsonl : Lines::text;
-    if (!line.empty()) return parse(std::move(line));
+    return parse(std::move(line));
   }
   return std::nullopt;
 }
@@ -60,8 +61,15 @@ Document DocumentReader::parse(std::string line) const {
                       name_, line_));
     }
     document.text = std::move(object["text"].get_ref<std::string&>());
-    if (object.contains("id"))
-      document.id = object["id"].is_string() ? object["id"].get<std::string>() : object["id"].dump();
+    if (object.contains("id")) {
+      const json& id = object["id"];
+      if (!id.is_number_integer() && (!id.is_string() || id.get_ref<const std::string&>().empty())) {
+        throw InputError(fmt::format(
+            "{}:{}: expected \"id\" to be a string that is not empty or an integer, found something else", name_,
+            line_));
+      }
+      document.id = id.is_string() ? id.get<std::string>() : id.dump();
+    }
   }
   try {
     CodePointIndex{document.text};

@@ -14,7 +14,7 @@
 #include "data/input_error.h"
 #include "data/shown_name.h"
 #include "trainer/commands/commands.h"
-#include "trainer/commands/deidentify_files.h"
+#include "trainer/commands/stream_files.h"
 #include "trainer/commands/window_arguments.h"
 #include "trainer/evaluate/document_answers.h"
 #include "trainer/recipe/deidentify_policy.h"
@@ -52,6 +52,9 @@ void print_notes(const DeidentificationPolicy& policy) {
       fmt::print(stderr, "note: {} writes a code derived from the value: pseudonymization, not HIPAA Safe Harbor\n",
                  name_of(kind));
   }
+  if (uses(policy, OperatorKind::surrogate))
+    fmt::print(stderr,
+               "note: surrogate draws values from a key and the real ones: pseudonymization, not HIPAA Safe Harbor\n");
   if (uses(policy, OperatorKind::date_shift))
     fmt::print(stderr,
                "note: date_shift keeps day and month in a date: for expert determination or a limited data set, not "
@@ -173,16 +176,16 @@ void with_given_spans(const Arguments& arguments) {
 }
 
 void with_found_spans(const Arguments& arguments, Communicator& world) {
+  const StoredCell stored = find_stored_cell(arguments.run, arguments.cell, arguments.overrides);
   std::ifstream file;
   std::optional<DocumentReader> reader;
   std::optional<Output> output;
   on_rank_zero(world, [&] {
     file = open_input(arguments.input);
-    reader.emplace(file, arguments.input,
-                   arguments.input.ends_with(".jsonl") ? DocumentReader::Lines::jsonl : DocumentReader::Lines::text);
+    reader.emplace(file, arguments.input, DocumentReader::Lines::jsonl);
     output.emplace(arguments);
   });
-  TrainedCell cell = load_trained_cell(arguments.run, arguments.cell, arguments.overrides, world);
+  TrainedCell cell = load_trained_cell(stored, world);
   std::int64_t num_doubtful = 0;
   answer_documents(
       *cell.model, *cell.setup.task, *cell.mesh,
@@ -198,7 +201,7 @@ void with_found_spans(const Arguments& arguments, Communicator& world) {
       },
       [&](const Document& document, const DocumentAnswer& answer) {
         num_doubtful += !answer.parsed.well_formed() || answer.hit_max_tokens;
-        output->take({document.id, document.text, answer.parsed.repaired(), {}});
+        output->take({document.id, document.text, answer.found_by_windows, {}});
       });
   if (world.rank() != 0) return;
   output->finish();

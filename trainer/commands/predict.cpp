@@ -12,6 +12,7 @@
 #include "data/documents/jsonl_output.h"
 #include "data/input_error.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/stream_files.h"
 #include "trainer/commands/window_arguments.h"
 #include "trainer/evaluate/document_answers.h"
 #include "trainer/study/trained_cell.h"
@@ -36,10 +37,33 @@ struct Arguments {
 /// Rank 0's way in and out: standard input and files are its alone.
 class Documents {
  public:
-  explicit Documents(const Arguments& arguments)
-      : output_(arguments.output, arguments.resume      ? JsonlOutput::Existing::resumed
-                                  : arguments.overwrite ? JsonlOutput::Existing::replaced
-                                                        : JsonlOutput::Existing::refused) {
+  explicit Documents(const Arguments& arguments) {
+    open_input(arguments);
+    output_.emplace(arguments.output, arguments.resume      ? JsonlOutput::Existing::resumed
+                                      : arguments.overwrite ? JsonlOutput::Existing::replaced
+                                                            : JsonlOutput::Existing::refused);
+  }
+
+  /// The next one that has no line in the output yet.
+  std::optional<Document> next() {
+    while (std::optional<Document> document = read()) {
+      if (!output_->has(document->id)) return document;
+    }
+    output_->require_no_more();
+    return std::nullopt;
+  }
+  void write(const nlohmann::ordered_json& line) { output_->write(line.dump()); }
+
+ private:
+  static void require_utf8(const std::string& text) {
+    try {
+      CodePointIndex{text};
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("--text: {}", error.what()));
+    }
+  }
+
+  void open_input(const Arguments& arguments) {
     if (!arguments.text.empty()) {
       require_utf8(arguments.text);
       only_ = {.id = "1", .text = arguments.text};
@@ -47,6 +71,7 @@ class Documents {
     }
     const bool standard_input = arguments.input == "-";
     if (!standard_input) {
+      if (arguments.output != "-") require_apart({arguments.input}, {arguments.output});
       file_.open(arguments.input);
       if (!file_)
         throw InputError(fmt::format("{}: cannot be read; give an existing file to --input, or - for standard input",
@@ -59,28 +84,9 @@ class Documents {
                                                           : Lines::text);
   }
 
-  /// The next one that has no line in the output yet.
-  std::optional<Document> next() {
-    while (std::optional<Document> document = read()) {
-      if (!output_.has(document->id)) return document;
-    }
-    output_.require_no_more();
-    return std::nullopt;
-  }
-  void write(const nlohmann::ordered_json& line) { output_.write(line.dump()); }
-
- private:
-  static void require_utf8(const std::string& text) {
-    try {
-      CodePointIndex{text};
-    } catch (const InputError& error) {
-      throw InputError(fmt::format("--text: {}", error.what()));
-    }
-  }
-
   std::optional<Document> read() { return reader_ ? reader_->next() : std::exchange(only_, std::nullopt); }
 
-  JsonlOutput output_;
+  std::optional<JsonlOutput> output_;
   std::ifstream file_;
   std::optional<DocumentReader> reader_;
   std::optional<Document> only_;
@@ -106,9 +112,10 @@ nlohmann::ordered_json result_line(const Document& document, const DocumentAnswe
 void run_predict(const Arguments& arguments, Communicator& world) {
   if (arguments.text.empty() == arguments.input.empty())
     throw InputError("expected either --text TEXT or --input FILE");
+  const StoredCell stored = find_stored_cell(arguments.run, arguments.cell, arguments.overrides);
   std::optional<Documents> documents;
   on_rank_zero(world, [&] { documents.emplace(arguments); });
-  TrainedCell cell = load_trained_cell(arguments.run, arguments.cell, arguments.overrides, world);
+  TrainedCell cell = load_trained_cell(stored, world);
   answer_documents(
       *cell.model, *cell.setup.task, *cell.mesh,
       {.generation = cell.loaded.recipe.generation.options,

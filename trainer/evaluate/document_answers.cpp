@@ -170,6 +170,20 @@ class OpenDocuments {
     return std::string_view(open.document.text).substr(begin, open.bytes[2 * window + 1] - begin);
   }
 
+  static std::vector<Entity> found_by_windows(const Open& open) {
+    std::vector<Entity> found;
+    for (std::size_t i = 0; i < open.parsed.size(); ++i) {
+      for (Entity entity : open.parsed[i].repaired()) {
+        entity.start += open.windows[i].start;
+        entity.end += open.windows[i].start;
+        found.push_back(std::move(entity));
+      }
+    }
+    std::ranges::sort(found);
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
+  }
+
   bool read_document() {
     if (at_end_) return false;
     std::optional<Document> document;
@@ -201,6 +215,7 @@ class OpenDocuments {
   void take_finished() {
     while (!open_.empty() && open_.front().parsed.size() == open_.front().windows.size()) {
       Open& open = open_.front();
+      open.answer.found_by_windows = found_by_windows(open);
       open.answer.parsed = merge_answers(open.document.text, open.windows, std::move(open.parsed));
       take_(open.document, std::move(open.answer));
       ++num_taken_;

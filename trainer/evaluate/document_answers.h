@@ -36,6 +36,9 @@ struct DocumentOptions {
 /// What the model found in one document. Holds sample text.
 struct DocumentAnswer {
   ParsedAnswer parsed;          ///< of the whole document (data/documents/merge.h): raw(), repaired(), well_formed()
+  /// Repaired spans of every window, with the document's offsets, before they are merged: sorted, each once, some
+  /// overlapping. For removal, where no character that any window found may stay.
+  std::vector<Entity> found_by_windows;
   bool hit_max_tokens = false;  ///< an answer of a window did
   std::vector<std::string> answers;  ///< as generated, one for each window
   std::int64_t num_windows() const { return static_cast<std::int64_t>(answers.size()); }

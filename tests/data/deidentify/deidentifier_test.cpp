@@ -13,7 +13,9 @@ namespace entune {
 namespace {
 
 using test::input_error_of;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const SecretKey kKey(std::string(32, 'k'));
 
@@ -69,6 +71,23 @@ void expect_all_covered(const Example& before, const DeidentifiedDocument& after
       return span.original.start <= entity.start && entity.end <= span.original.end;
     }));
   }
+}
+
+TEST(Deidentifier, AMaskOfSomeCharactersCountsInTheSpanThatWasGiven) {
+  const Operator last_four{.kind = OperatorKind::mask, .count = 4, .from_end = true};
+  const Operator first_six{.kind = OperatorKind::mask, .count = 6};
+  // Widened to a word, or united with another span, it would leave what it is to hide: the default takes it.
+  EXPECT_EQ(apply(policy_of({}, {{"SSN", last_four}}, true), document("555-0199", {{0, 8, "SSN"}})).text, "555-****");
+  EXPECT_EQ(apply(policy_of({}, {{"SSN", last_four}}, true), document("555-0199ext", {{0, 8, "SSN"}})).text, "<SSN>");
+  EXPECT_EQ(apply(policy_of({}, {{"SSN", first_six}}, true), document("US123456789", {{2, 11, "SSN"}})).text, "<SSN>");
+  const DeidentificationPolicy kept =
+      policy_of({}, {{"SSN", last_four}, {"NOTE", {.kind = OperatorKind::keep}}}, false);
+  EXPECT_EQ(apply(kept, document("note on Dana here", {{0, 17, "NOTE"}, {8, 12, "SSN"}})).text, "<SSN>");
+}
+
+TEST(Deidentifier, RefusesLabelsThatAreNoPlainNames) {
+  EXPECT_THAT(input_error_of([] { apply(policy_of({}), document("Ida", {{0, 3, "Mary Smith"}})); }),
+              AllOf(HasSubstr("expected a label"), Not(HasSubstr("Mary"))));
 }
 
 TEST(Deidentifier, OperatorsOneByOne) {

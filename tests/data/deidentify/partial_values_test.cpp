@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "data/deidentify/ages_and_zip_codes.h"
 #include "data/deidentify/dates.h"
@@ -63,13 +64,14 @@ TEST(ShiftDate, IsUndoneByTheOppositeDays) {
     const std::string date = make_date_time(random.chance(0.5) ? "birth" : random.chance(0.5) ? "full" : "", random);
     const std::int64_t days = random.between(1, 365);
     const std::optional<std::string> there = shift_date(date, days, false);
-    ASSERT_TRUE(there) << date;
     const bool no_year = std::count_if(date.begin(), date.end(), [](char c) { return c >= '0' && c <= '9'; }) < 4;
+    if (!there && no_year && std::abs(days) == 365) continue;  // it would be the day itself
+    ASSERT_TRUE(there) << date;
     // 3/4/24 may come back as 03/04/24 where a number grew to two digits, and a leap day is no day of other years.
     const std::optional<std::string> back = shift_date(*there, -days, false);
     ASSERT_TRUE(back) << date;
     recognized += *back == date;
-    EXPECT_TRUE(*there != date || (days == 365 && no_year)) << date;
+    EXPECT_NE(*there, date);
   }
   EXPECT_GT(recognized, 2500);
 }

@@ -85,7 +85,7 @@ texts, answers, (one,) = lines("in.jsonl"), lines("spans.jsonl"), lines("one.jso
 print("spans:", [[(e["label"], e["value"]) for e in answer["entities"]] for answer in answers])
 assert [answer["id"] for answer in answers] == ["b", "a", "7"], answers
 for text, answer in zip(texts, answers):
-    assert set(answer) == {"id", "entities", "well_formed", "hit_max_tokens"}, answer
+    assert set(answer) == {"id", "entities", "well_formed", "hit_max_tokens", "windows"}, answer
     for entity in answer["entities"]:
         assert text["text"][entity["start"]:entity["end"]] == entity["value"] != "", entity
 assert any(answer["entities"] for answer in answers), "the run learned nothing: no span to check"

@@ -11,7 +11,7 @@
 
 namespace entune {
 
-/// A file that de-identification reads, opened. Throws InputError.
+/// A file to read, opened. Throws InputError.
 inline std::ifstream open_input(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file || std::filesystem::is_directory(path))
@@ -26,7 +26,9 @@ inline void require_apart(const std::vector<std::string>& inputs, const std::vec
     others.insert(others.end(), outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(i));
     for (const std::string& other : others) {
       std::error_code error;
-      if (outputs[i] == other || std::filesystem::equivalent(outputs[i], other, error))
+      const bool is_same_name =
+          std::filesystem::weakly_canonical(outputs[i], error) == std::filesystem::weakly_canonical(other, error);
+      if (is_same_name || std::filesystem::equivalent(outputs[i], other, error))
         throw InputError(fmt::format("{}: expected another file than {}, found the same", outputs[i], other));
     }
   }
