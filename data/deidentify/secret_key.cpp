@@ -60,11 +60,19 @@ std::string contents_of(const KeySource& source) {
   return contents;
 }
 
+/// A variable's name, unless it could be a key that was put there by mistake.
+std::string shown_variable(const std::string& name) {
+  const bool is_name = name.size() < kKeyBytes && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  return is_name ? name : "variable of that name";
+}
+
 std::string contents_of_variable(const KeySource& source) {
   const char* const value = std::getenv(source.environment.c_str());
   if (value == nullptr || *value == '\0') {
-    throw InputError(fmt::format("{}: expected the key in the environment's variable of that name, found nothing; {}",
-                                 source.where, kHowToMake));
+    throw InputError(fmt::format("{}: expected the key in the environment's {}, found nothing; {}", source.where,
+                                 shown_variable(source.environment), kHowToMake));
   }
   return value;
 }

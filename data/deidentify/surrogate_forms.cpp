@@ -194,10 +194,8 @@ std::string email(const std::string& value, Random& random) {
 std::string web_address(const std::string& value, Random& random) {
   const std::string folded = in_case(value, LetterCase::small);
   std::size_t start = std::min(folded.find("://"), folded.size());
-  start = start < folded.size() &&
-                  std::all_of(folded.begin(), folded.begin() + static_cast<std::ptrdiff_t>(start), is_letter)
-              ? start + 3
-              : 0;
+  static const WordList schemes = {"http", "https", "ftp"};  // another one may be a name
+  start = start < folded.size() && std::find(schemes.begin(), schemes.end(), folded.substr(0, start)) != schemes.end() ? start + 3 : 0;
   if (folded.compare(start, 4, "www.") == 0) start += 4;
   const std::size_t path = std::min(value.find('/', start), value.size());
   static const WordList domains = {"example.com", "example.org", "example.net"};  // RFC 2606

@@ -59,6 +59,12 @@ bool stays(const std::string& kind, const std::string& word) {
   return kind == "address" && (holds(parts, folded) || holds(street_suffixes(), folded));
 }
 
+/// What stands behind a name alone: "Md" before one is a given name.
+bool only_behind_a_name(const std::string& word) {
+  static const WordList letters = {"jr", "sr", "ii", "iii", "iv", "md", "phd", "rn"};
+  return holds(letters, folded_value(word));
+}
+
 /// Whether it is written in another script than Latin.
 bool is_other_script(const std::string& word) {
   return std::any_of(word.begin(), word.end(), [](unsigned char c) { return c >= 0xCD; }) &&
@@ -112,20 +118,21 @@ std::optional<std::string> person_form(const std::string& value, const PartRando
   std::vector<Piece> pieces = pieces_of(value);
   std::size_t last = pieces.size();  // the last name's
   bool comes_first = false;          // "Last, First"
+  std::vector<bool> is_name(pieces.size(), false);
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     if (pieces[i].kind == Piece::Kind::between && pieces[i].text.find(',') != std::string::npos && last < pieces.size())
       comes_first = true;
-    const bool is_name = pieces[i].kind == Piece::Kind::word && !stays("person", pieces[i].text);
-    if (is_name && !comes_first) last = i;
+    const bool is_behind = std::find(is_name.begin(), is_name.end(), true) != is_name.end();
+    is_name[i] = pieces[i].kind == Piece::Kind::word &&
+                 (!stays("person", pieces[i].text) || (only_behind_a_name(pieces[i].text) && !is_behind));
+    if (is_name[i] && !comes_first) last = i;
   }
-  const auto names = std::count_if(pieces.begin(), pieces.end(), [](const Piece& piece) {
-    return piece.kind == Piece::Kind::word && !stays("person", piece.text);
-  });
+  const auto names = std::count(is_name.begin(), is_name.end(), true);
   if (names == 0) return std::nullopt;
   std::string text;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const Piece& piece = pieces[i];
-    if (piece.kind == Piece::Kind::between || (piece.kind == Piece::Kind::word && stays("person", piece.text))) {
+    if (piece.kind == Piece::Kind::between || (piece.kind == Piece::Kind::word && !is_name[i])) {
       text += piece.text;
       continue;
     }
@@ -148,7 +155,9 @@ std::optional<std::string> named_place_form(const std::string& kind, const std::
   bool is_street = kind == "address";  // an address's first name
   bool replaced = false;
   for (const Piece& piece : pieces) {
-    const bool is_word = piece.kind == Piece::Kind::word && !stays(kind, piece.text);
+    // A street's first word is its name, also where it could be what streets are called ("Court St").
+    const bool is_named_so = is_street && holds(street_suffixes(), folded_value(piece.text));
+    const bool is_word = piece.kind == Piece::Kind::word && (is_named_so || !stays(kind, piece.text));
     if (piece.kind == Piece::Kind::number || (is_word && (is_initial(piece.text) || is_other_script(piece.text)))) {
       text += *surrogate_form("", piece.text, [&](std::string_view) { return Random(random.next()); });
       in_name = false;

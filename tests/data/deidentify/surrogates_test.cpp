@@ -35,6 +35,18 @@ std::string digits_of(const std::string& text) {
   return digits;
 }
 
+TEST(Surrogates, WordsThatCouldBeTitlesOrStreetsDoNotStayInANamesPlace) {
+  for (int i = 0; i < 50; ++i) {
+    const std::string seed = std::to_string(i);
+    EXPECT_FALSE(surrogate("PERSON", "Md Rahman", seed)->starts_with("Md ")) << i;
+    EXPECT_TRUE(surrogate("PERSON", "Ann Rahman MD", seed)->ends_with(" MD")) << i;
+    EXPECT_EQ(surrogate("STREET_ADDRESS", "83 Court St", seed)->find("Court"), std::string::npos) << i;
+    EXPECT_TRUE(surrogate("STREET_ADDRESS", "83 Main St", seed)->ends_with(" St")) << i;
+    EXPECT_EQ(surrogate("URL", "johnsmith://x.y/z", seed)->find("johnsmith"), std::string::npos) << i;
+    EXPECT_TRUE(surrogate("URL", "https://x.y/z", seed)->starts_with("https://")) << i;
+  }
+}
+
 TEST(Surrogates, CodesKeepLayoutAndCheckDigits) {
   Random random(3);
   for (const char* label : {"CREDIT_CARD", "BANK_ACCOUNT", "US_SSN", "US_DRIVER_LICENSE", "MEDICAL_RECORD_NUMBER",

@@ -24,7 +24,9 @@ printf 'name: x\ntrainin: {}\n' >"$out/bad.yaml"
 refused 2 'bad.yaml:2:1: .*training' "$trainer" validate --recipe "$out/bad.yaml"
 refused 2 'run folder' "$trainer" predict "$out" --text x
 refused 2 '--text TEXT or --input FILE' "$trainer" predict "$out"
-refused 2 'expected an output file to go on with' "$trainer" predict "$out" --text x --resume
+echo "two lines" >"$out/in.jsonl"
+refused 2 'expected a run|expected cells|found none' "$trainer" predict "$out/absent" --input "$out/in.jsonl" --output "$out/in.jsonl" --overwrite
+[ -s "$out/in.jsonl" ] || { echo "predict emptied its input"; exit 1; }
 refused 2 'excludes' "$trainer" predict "$out" --text x --output "$out/o" --resume --overwrite
 refused 2 '--split' "$trainer" evaluate "$out" --split train --data "$out/texts.jsonl"
 refused 2 'report|summary' "$trainer" report "$out"
