@@ -46,9 +46,7 @@ TokenAlphabet alphabet_of(const Tokenizer& tokenizer, const PieceTrie& pieces) {
 
 AnswerGuide::AnswerGuide(const OutputFormat& format, std::string_view text, const Tokenizer& tokenizer,
                          const PieceTrie& pieces)
-    : tokenizer_(tokenizer),
-      pieces_(pieces),
-      grammar_(format.grammar(text, alphabet_of(tokenizer, pieces))) {}
+    : tokenizer_(tokenizer), pieces_(pieces), grammar_(format.grammar(text, alphabet_of(tokenizer, pieces))) {}
 
 GrammarPoints AnswerGuide::after(const GrammarPoints& points, std::string_view bytes) const {
   GrammarPoints next = points;
@@ -71,8 +69,7 @@ const AllowedTokens& AnswerGuide::allowed(const GrammarPoints& points) {
     result.tokens_to_end.push_back(to_end);
     result.most_to_end = std::max(result.most_to_end, to_end);
   }
-  result.may_stop =
-      std::ranges::any_of(points, [&](const GrammarPoint& point) { return grammar_->may_end(point); });
+  result.may_stop = std::ranges::any_of(points, [&](const GrammarPoint& point) { return grammar_->may_end(point); });
   return allowed_.emplace(points, std::move(result)).first->second;
 }
 
@@ -136,8 +133,7 @@ std::vector<TokenId> AnswerGuide::continuation(std::span<const TokenId> ids, con
   if (!drops) return tokenizer_.encode(text);
   // Without the space that encode() puts in front: behind a line break, which is a token of its own.
   encoded = tokenizer_.encode("\n" + text);
-  const auto line_break =
-      std::ranges::find_if(encoded, [&](TokenId id) { return tokenizer_.bytes(id) == "\n"; });
+  const auto line_break = std::ranges::find_if(encoded, [&](TokenId id) { return tokenizer_.bytes(id) == "\n"; });
   if (line_break == encoded.end()) return {};
   return {std::next(line_break), encoded.end()};
 }

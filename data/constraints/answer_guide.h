@@ -14,9 +14,10 @@ namespace entune {
 
 /// The tokens with which an answer may go on.
 struct AllowedTokens {
-  std::vector<TokenId> ids;                 ///< ascending
-  std::vector<std::int32_t> tokens_to_end;  ///< behind each: with so many more, the stop token aside, the answer can end
-  std::int32_t most_to_end = 0;             ///< the largest of them
+  std::vector<TokenId> ids;  ///< ascending
+  std::vector<std::int32_t>
+      tokens_to_end;             ///< behind each: with so many more, the stop token aside, the answer can end
+  std::int32_t most_to_end = 0;  ///< the largest of them
   bool may_stop = false;
 };
 

@@ -46,8 +46,9 @@ std::span<const PieceTrie::Child> PieceTrie::children(std::int32_t node) const {
 
 std::int32_t PieceTrie::child(std::int32_t node, char byte) const {
   const std::span<const Child> all = children(node);
-  const auto found = std::ranges::lower_bound(all, static_cast<unsigned char>(byte), {},
-                                              [](const Child& child) { return static_cast<unsigned char>(child.byte); });
+  const auto found = std::ranges::lower_bound(all, static_cast<unsigned char>(byte), {}, [](const Child& child) {
+    return static_cast<unsigned char>(child.byte);
+  });
   return found != all.end() && found->byte == byte ? found->node : -1;
 }
 

@@ -49,7 +49,8 @@ class AnswerGrammar {
   virtual std::int32_t tokens_to_end(const GrammarPoint& point) const = 0;
   /// The byte that an answer is likely to go on with, or nothing where that is the model's choice or the end.
   virtual std::optional<char> likely_byte(const GrammarPoint& point) const = 0;
-  /// Where an answer that left the grammar and ends with `written` may have come back to it, for guesses at what follows.
+  /// Where an answer that left the grammar and ends with `written` may have come back to it, for guesses at what
+  /// follows.
   virtual std::optional<GrammarPoint> resume_behind(std::string_view written) const = 0;
 };
 

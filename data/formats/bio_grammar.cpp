@@ -104,8 +104,8 @@ std::optional<char> BioGrammar::likely_byte(const GrammarPoint& point) const {
   if (tag >= 0 && may_stand(point, tag)) return is_last(point) ? std::nullopt : std::optional('\n');
   const auto& below = tag_trie_.below(point.step);
   if (std::ranges::count_if(below, [&](int other) { return may_stand(point, other); }) != 1) return std::nullopt;
-  return tags_[static_cast<std::size_t>(first_tag(point, point.step))][static_cast<std::size_t>(
-      tag_trie_.depth(point.step))];
+  return tags_[static_cast<std::size_t>(first_tag(point, point.step))]
+              [static_cast<std::size_t>(tag_trie_.depth(point.step))];
 }
 
 /// Behind the line of a word that the text has.
@@ -116,8 +116,7 @@ std::optional<GrammarPoint> BioGrammar::resume_behind(std::string_view written) 
   const std::string_view with_space = line.substr(0, line.rfind(' ') + 1);
   const auto found = std::ranges::find(words_, with_space);
   if (found == words_.end() || std::next(found) == words_.end()) return std::nullopt;
-  return GrammarPoint{
-      .phase = kWord, .at = static_cast<std::int32_t>(std::next(found) - words_.begin()), .label = -1};
+  return GrammarPoint{.phase = kWord, .at = static_cast<std::int32_t>(std::next(found) - words_.begin()), .label = -1};
 }
 
 }  // namespace entune

@@ -40,7 +40,8 @@ class BioGrammar final : public AnswerGrammar {
   std::int32_t num_labels_;
   std::vector<std::string> tags_;  // O, then B- of each label, then I-
   SpellingTrie tag_trie_;
-  // Tokens for the rest of an answer without entities: from each byte of each word and from its tag on, and from behind it.
+  // Tokens for the rest of an answer without entities: from each byte of each word and from its tag on, and from behind
+  // it.
   std::vector<std::vector<std::int32_t>> fewest_from_word_;
   std::vector<std::int32_t> fewest_behind_;
 };

@@ -208,8 +208,8 @@ std::optional<std::vector<InlineGrammar::Marked>> InlineGrammar::read(std::strin
     if (after.empty()) return std::nullopt;
     steps.push_back(std::move(after));
   }
-  const auto last = std::find_if(steps.back().begin(), steps.back().end(),
-                                 [&](const Step& step) { return may_end(step.point); });
+  const auto last =
+      std::find_if(steps.back().begin(), steps.back().end(), [&](const Step& step) { return may_end(step.point); });
   if (last == steps.back().end()) return std::nullopt;
 
   // From the end back: where an entity's closing mark has been written whole, and where its opening mark began.

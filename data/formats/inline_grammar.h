@@ -17,7 +17,8 @@ namespace entune {
 struct InlineMarks {
   /// What begins an entity; xml: one for each label, bracket: one for all of them.
   std::vector<std::string> openings;
-  /// What ends an entity, for each label. With one opening for all labels any of them, else that of the opening's label.
+  /// What ends an entity, for each label. With one opening for all labels any of them, else that of the opening's
+  /// label.
   std::vector<std::string> closings;
   /// bracket: "[" and "]" of the text pair up within a value, so that the reader does not take them for a mark.
   bool pairs_brackets = false;
@@ -28,7 +29,8 @@ struct InlineMarks {
 class InlineGrammar final : public AnswerGrammar {
  public:
   /// `text` must be valid UTF-8. Nothing of the arguments is kept by reference.
-  InlineGrammar(const InlineMarks& marks, const LabelList& labels, std::string_view text, const TokenAlphabet& alphabet);
+  InlineGrammar(const InlineMarks& marks, const LabelList& labels, std::string_view text,
+                const TokenAlphabet& alphabet);
 
   GrammarPoint start() const override;
   void advance(const GrammarPoint& point, char byte, GrammarPoints& next) const override;
@@ -63,12 +65,12 @@ class InlineGrammar final : public AnswerGrammar {
   bool text_bars_openings_;
   std::vector<std::string> labels_;
   SpellingTrie openings_;
-  std::vector<SpellingTrie> closings_;    // by opening
-  std::vector<std::int32_t> unit_end_;    // by byte: where a character that begins here ends, with the brackets that it
-                                          // opens; -1: none begins here, or it cannot stand in an entity
-  std::vector<char> can_reach_close_;     // by byte: an entity that has come here can be ended here or later
-  std::vector<std::int32_t> fewest_;      // tokens for the rest
-  std::vector<char> is_border_;           // by byte and at the end: a character begins here
+  std::vector<SpellingTrie> closings_;  // by opening
+  std::vector<std::int32_t> unit_end_;  // by byte: where a character that begins here ends, with the brackets that it
+                                        // opens; -1: none begins here, or it cannot stand in an entity
+  std::vector<char> can_reach_close_;   // by byte: an entity that has come here can be ended here or later
+  std::vector<std::int32_t> fewest_;    // tokens for the rest
+  std::vector<char> is_border_;         // by byte and at the end: a character begins here
 };
 
 /// `text` without the characters that `answer` has nowhere: what a model was to copy that has no tokens for them. Both

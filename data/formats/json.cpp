@@ -51,9 +51,9 @@ class JsonFormat final : public OutputFormat {
 
   std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const override {
     const JsonPieces pieces{.before_label = R"({"entity_type": ")",
-                    .before_value = R"(", "entity_value": ")",
-                    .before_number = R"(", "start_position": )",
-                    .before_end = R"(, "end_position": )"};
+                            .before_value = R"(", "entity_value": ")",
+                            .before_number = R"(", "start_position": )",
+                            .before_end = R"(, "end_position": )"};
     return std::make_unique<JsonGrammar>(pieces, list_, text, alphabet);
   }
 

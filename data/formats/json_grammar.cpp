@@ -62,7 +62,8 @@ JsonGrammar::JsonGrammar(JsonPieces pieces, const LabelList& labels, std::string
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
   std::ranges::sort(order, {}, [&](std::int32_t i) { return labels_[static_cast<std::size_t>(i)]; });
   rank_.resize(order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) rank_[static_cast<std::size_t>(order[i])] = static_cast<std::int32_t>(i);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    rank_[static_cast<std::size_t>(order[i])] = static_cast<std::int32_t>(i);
 }
 
 /// Where a value that begins at `begin` must end at the latest: at a character that cannot be written, or the end.
@@ -243,52 +244,80 @@ std::int32_t JsonGrammar::tokens_to_end(const GrammarPoint& point) const {
   const std::int32_t value = kLongestCharacter + behind_value;
   const std::int32_t label = label_trie_.bytes_left(0) + length(pieces_.before_value) + value;
   switch (point.phase) {
-    case kLead: return 3;
-    case kArray: return 2;
-    case kFirst: return 1;
-    case kAfterObject: return 1;
-    case kBetween: return 1 + length(pieces_.before_label) + label;
-    case kBeforeLabel: return left(pieces_.before_label) + label;
-    case kLabel: return label_trie_.bytes_left(point.step) + length(pieces_.before_value) + value;
-    case kBeforeValue: return left(pieces_.before_value) + value;
-    case kValueStart: return value;
+    case kLead:
+      return 3;
+    case kArray:
+      return 2;
+    case kFirst:
+      return 1;
+    case kAfterObject:
+      return 1;
+    case kBetween:
+      return 1 + length(pieces_.before_label) + label;
+    case kBeforeLabel:
+      return left(pieces_.before_label) + label;
+    case kLabel:
+      return label_trie_.bytes_left(point.step) + length(pieces_.before_value) + value;
+    case kBeforeValue:
+      return left(pieces_.before_value) + value;
+    case kValueStart:
+      return value;
     case kValue: {
       std::int32_t bytes = 0;
       for (GrammarPoint at = point; !can_close(at); ++at.at) ++bytes;
       return bytes + behind_value;
     }
-    case kBeforeNumber: return left(pieces_.before_number) + kLongestNumber + end;
-    case kNumber: return left(number(point)) + end;
-    case kBeforeEnd: return left(pieces_.before_end) + kLongestNumber + close;
-    case kEnd: return left(end_number(point)) + close;
-    case kClose: return close;
-    default: return 0;
+    case kBeforeNumber:
+      return left(pieces_.before_number) + kLongestNumber + end;
+    case kNumber:
+      return left(number(point)) + end;
+    case kBeforeEnd:
+      return left(pieces_.before_end) + kLongestNumber + close;
+    case kEnd:
+      return left(end_number(point)) + close;
+    case kClose:
+      return close;
+    default:
+      return 0;
   }
 }
 
 std::optional<char> JsonGrammar::likely_byte(const GrammarPoint& point) const {
   const auto of = [&](std::string_view piece) { return piece[static_cast<std::size_t>(point.step)]; };
   switch (point.phase) {
-    case kLead: return ' ';
-    case kArray: return '[';
-    case kFirst: return any_label_may_follow(point, 0) ? '{' : ']';
-    case kAfterObject: return any_label_may_follow(point, 0) ? ',' : ']';
-    case kBetween: return ' ';
-    case kBeforeLabel: return of(pieces_.before_label);
+    case kLead:
+      return ' ';
+    case kArray:
+      return '[';
+    case kFirst:
+      return any_label_may_follow(point, 0) ? '{' : ']';
+    case kAfterObject:
+      return any_label_may_follow(point, 0) ? ',' : ']';
+    case kBetween:
+      return ' ';
+    case kBeforeLabel:
+      return of(pieces_.before_label);
     case kLabel:
       if (label_trie_.below(point.step).size() == 1 && label_trie_.spelling(point.step) >= 0) return '"';
       return label_trie_.only_byte(point.step);
-    case kBeforeValue: return of(pieces_.before_value);
+    case kBeforeValue:
+      return of(pieces_.before_value);
     case kValue:
       return point.at < size() && is_writable_[static_cast<std::size_t>(point.at)]
                  ? text_[static_cast<std::size_t>(point.at)]
                  : '"';
-    case kBeforeNumber: return of(pieces_.before_number);
-    case kNumber: return of(number(point));
-    case kBeforeEnd: return of(pieces_.before_end);
-    case kEnd: return of(end_number(point));
-    case kClose: return '}';
-    default: return std::nullopt;
+    case kBeforeNumber:
+      return of(pieces_.before_number);
+    case kNumber:
+      return of(number(point));
+    case kBeforeEnd:
+      return of(pieces_.before_end);
+    case kEnd:
+      return of(end_number(point));
+    case kClose:
+      return '}';
+    default:
+      return std::nullopt;
   }
 }
 

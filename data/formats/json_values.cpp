@@ -73,9 +73,9 @@ class JsonValuesFormat final : public OutputFormat {
 
   std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const override {
     const JsonPieces pieces{.before_label = R"({"type": ")",
-                    .before_value = R"(", "value": ")",
-                    .before_number = R"(", "occurrence": )",
-                    .before_end = ""};
+                            .before_value = R"(", "value": ")",
+                            .before_number = R"(", "occurrence": )",
+                            .before_end = ""};
     return std::make_unique<JsonGrammar>(pieces, list_, text, alphabet);
   }
 

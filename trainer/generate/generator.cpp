@@ -43,11 +43,11 @@ struct Generator::Leaf {
   std::size_t request = 0;
   GeneratedAnswer* answer = nullptr;
   bool done = false;
-  GrammarPoints points{};           ///< of the constraint, behind what is written
-  std::int64_t num_rows = 0;        ///< of the cache that the last pass filled
-  std::vector<TokenId> draft{};     ///< verified by the pass under way
+  GrammarPoints points{};        ///< of the constraint, behind what is written
+  std::int64_t num_rows = 0;     ///< of the cache that the last pass filled
+  std::vector<TokenId> draft{};  ///< verified by the pass under way
   std::size_t most_drafted = 2 * kFewestDrafted;
-  std::size_t num_accepted = 0;     ///< of the draft, by the last pass
+  std::size_t num_accepted = 0;  ///< of the draft, by the last pass
 };
 
 Generator::Generator(DecoderModel& model, std::vector<TokenId> stop_ids, GenerationOptions options)
@@ -90,8 +90,8 @@ std::vector<TokenId> Generator::candidates(const GenerationRequest& request, con
   return result;
 }
 
-/// Takes the likeliest tokens of a pass in which each leaf has a row behind what is written and behind each token of its
-/// draft. Finished leaves have a row that nobody reads.
+/// Takes the likeliest tokens of a pass in which each leaf has a row behind what is written and behind each token of
+/// its draft. Finished leaves have a row that nobody reads.
 void Generator::read_logits(const at::Tensor& logits, const std::vector<GenerationRequest>& requests,
                             std::vector<Leaf>& leaves) {
   std::vector<std::vector<TokenId>> allowed;

@@ -33,8 +33,7 @@ std::vector<TokenId> choose_there(const at::Tensor& logits, const std::vector<st
     ids.insert(ids.end(), row.begin(), row.end());
     ids.resize(ids.size() + most - row.size(), row.front());
   }
-  const at::Tensor index =
-      at::tensor(ids, at::kLong).view({-1, static_cast<std::int64_t>(most)}).to(logits.device());
+  const at::Tensor index = at::tensor(ids, at::kLong).view({-1, static_cast<std::int64_t>(most)}).to(logits.device());
   const at::Tensor best = logits.gather(1, index).argmax(1, /*keepdim=*/true);
   return to_ids(index.gather(1, best).squeeze(1));
 }

@@ -71,8 +71,10 @@ at::Tensor attend_dense(const at::Tensor& q, const CachedKeys& cache, std::int64
   if (!cache.prefix_keys.defined()) return finish(at::matmul(at::softmax(scores, -1), values));
   const std::int64_t prefix = cache.prefix_keys.size(2);
   const at::Tensor prefix_scores = at::matmul(queries, cache.prefix_keys.to(at::kFloat).transpose(2, 3));
-  const at::Tensor distance = visible_rows(cache).add(prefix - 1).unsqueeze(2).sub(
-      at::arange(prefix, cache.lengths.options()).view({1, 1, -1}));
+  const at::Tensor distance = visible_rows(cache)
+                                  .add(prefix - 1)
+                                  .unsqueeze(2)
+                                  .sub(at::arange(prefix, cache.lengths.options()).view({1, 1, -1}));
   hide(prefix_scores, distance.ge(window));
   const at::Tensor weights = at::softmax(at::cat({prefix_scores, scores}, -1), -1);
   at::Tensor out = at::matmul(weights.narrow(-1, prefix, scores.size(-1)), values);
@@ -94,7 +96,8 @@ at::Tensor attend_flash(const at::Tensor& q, const CachedKeys& cache) {
   TORCH_CHECK(cache.offsets.used.defined(), "cached attention: expected a cache with its offsets on ", q.device());
   auto [out, lse, random_state, unused, mask] = at::_flash_attention_forward(
       q, as_rows(cache.keys), as_rows(cache.values), cache.offsets.queries, cache.offsets.keys, queries_a_leaf(cache),
-      cache.keys.size(2), 0.0, /*is_causal=*/cache.rows.has_value(), false, std::nullopt, std::nullopt, std::nullopt, cache.offsets.used);
+      cache.keys.size(2), 0.0, /*is_causal=*/cache.rows.has_value(), false, std::nullopt, std::nullopt, std::nullopt,
+      cache.offsets.used);
   if (!cache.prefix_keys.defined()) return out;
   const auto [prefix_out, prefix_lse] =
       flash_attention(q.unsqueeze(0).transpose(1, 2), cache.prefix_keys, cache.prefix_values, /*is_causal=*/false);
@@ -140,11 +143,9 @@ at::Tensor cached_attention(const at::Tensor& q, const CachedKeys& cache, std::o
   out = rows(out, {head_dim});
   if (prefix == 0) return out.reshape(q.sizes());
 
-  const at::Tensor long_query = q.view({num_rows, kv_heads, group, head_dim})
-                                    .transpose(0, 1)
-                                    .reshape({1, kv_heads, num_rows * group, head_dim});
-  const auto [prefix_out, prefix_lse] =
-      dense_attention(long_query, cache.prefix_keys, cache.prefix_values, false);
+  const at::Tensor long_query =
+      q.view({num_rows, kv_heads, group, head_dim}).transpose(0, 1).reshape({1, kv_heads, num_rows * group, head_dim});
+  const auto [prefix_out, prefix_lse] = dense_attention(long_query, cache.prefix_keys, cache.prefix_values, false);
   const at::Tensor prefix_rows = prefix_out.reshape({kv_heads, num_rows, group, head_dim}).transpose(0, 1);
   const at::Tensor prefix_rows_lse = prefix_lse.reshape({kv_heads, num_rows, group}).transpose(0, 1);
   const at::Tensor share = prefix_rows_lse.sub(rows(lse, {})).sigmoid_().to(q.scalar_type()).unsqueeze(-1);

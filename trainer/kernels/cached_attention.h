@@ -7,18 +7,18 @@
 
 namespace entune {
 
-/// For GPUs' flash operators, int32: in rows of D numbers, where each leaf's query and keys begin, [B + 1], and how many
-/// keys it has, [B].
+/// For GPUs' flash operators, int32: in rows of D numbers, where each leaf's query and keys begin, [B + 1], and how
+/// many keys it has, [B].
 struct FlashOffsets {
   at::Tensor queries, keys, used;
 };
 
 /// Which leaf's token each row of queries is, where leaves have several (decoding what was drafted).
 struct CachedRows {
-  at::Tensor leaf{};   ///< [R] int64, ascending
-  at::Tensor place{};  ///< [R] int64: among the rows of its leaf, from 0
-  at::Tensor slot{};   ///< [R] int64: row of S that holds the token
-  at::Tensor counts{}; ///< [B] int64: rows of each leaf, at least 1
+  at::Tensor leaf{};      ///< [R] int64, ascending
+  at::Tensor place{};     ///< [R] int64: among the rows of its leaf, from 0
+  at::Tensor slot{};      ///< [R] int64: row of S that holds the token
+  at::Tensor counts{};    ///< [B] int64: rows of each leaf, at least 1
   std::int64_t most = 1;  ///< the largest of them
 };
 
@@ -35,8 +35,8 @@ struct CachedKeys {
 /// Undefined ones on a CPU. Caches of the same shape, strides and lengths, as those of all layers, have the same.
 FlashOffsets flash_offsets(const CachedKeys& cache);
 
-/// q [R, H, D] (rotated; R = B without `rows`) -> [R, H, D]. The prefix is read once for all leaves. With a window, a query sees the last
-/// `sliding_window` positions. No gradient.
+/// q [R, H, D] (rotated; R = B without `rows`) -> [R, H, D]. The prefix is read once for all leaves. With a window, a
+/// query sees the last `sliding_window` positions. No gradient.
 at::Tensor cached_attention(const at::Tensor& q, const CachedKeys& cache, std::optional<std::int64_t> sliding_window);
 
 }  // namespace entune

@@ -18,10 +18,10 @@ namespace fs = std::filesystem;
 
 const fs::path kSource = ENTUNE_SOURCE_DIR;
 /// A byte-level vocabulary that lacks some control characters, one that has all bytes, and sentencepiece.
-const std::vector<fs::path> kTokenizers = {
-    kSource / "tests/data/tokens/fixtures/smollm", kSource / "tests/data/tokens/fixtures/llama3",
-    kSource / "tests/data/tokens/fixtures/llama",
-    kSource.parent_path() / "shared/data/tokenizers/mistral-7b-instruct-v0.2"};
+const std::vector<fs::path> kTokenizers = {kSource / "tests/data/tokens/fixtures/smollm",
+                                           kSource / "tests/data/tokens/fixtures/llama3",
+                                           kSource / "tests/data/tokens/fixtures/llama",
+                                           kSource.parent_path() / "shared/data/tokenizers/mistral-7b-instruct-v0.2"};
 
 struct Vocabulary {
   explicit Vocabulary(const fs::path& directory) : tokenizer(load_tokenizer(directory)), pieces(*tokenizer) {}
@@ -83,7 +83,8 @@ TEST_P(EveryFormat, WhateverAModelChoosesIsWellFormedAndOfTheText) {
     for (int i = 0; i < 500; ++i) {
       const std::string text = random.next().text;
       AnswerGuide guide(*format_, text, *vocabulary->tokenizer, vocabulary->pieces);
-      const std::int64_t limit = guide.smallest_limit() + static_cast<std::int64_t>(random.below(GetParam().starts_with("json") ? 900 : 120));
+      const std::int64_t limit =
+          guide.smallest_limit() + static_cast<std::int64_t>(random.below(GetParam().starts_with("json") ? 900 : 120));
       const std::vector<TokenId> ids = wander(guide, random, limit);
       ASSERT_LE(static_cast<std::int64_t>(ids.size()) + 1, limit) << "text " << i;
 
@@ -161,8 +162,9 @@ int passes_of_right_answer(const OutputFormat& format, const Example& example, c
 TEST_P(EveryFormat, DraftsFollowTheText) {
   const Example example{
       .id = "x",
-      .text = "Dear Ann Smith, thank you for your letter of last week. We have written down your number, 555 1234, and "
-              "will call as soon as somebody is back from Boston.",
+      .text =
+          "Dear Ann Smith, thank you for your letter of last week. We have written down your number, 555 1234, and "
+          "will call as soon as somebody is back from Boston.",
       .entities = {{5, 14, "PERSON"}, {90, 98, "PHONE_NUMBER"}, {147, 153, "GPE"}},
       .group = {}};
   for (const auto& vocabulary : vocabularies()) {

@@ -42,8 +42,8 @@ void expect_answers_in_form(Answerer& answerer, const std::string& format, int n
   RandomExamples random(21);
   std::vector<std::string> texts;
   std::vector<GenerationRequest> requests;
-  // SmolLM2 has no tokens for some control characters and planes: a copy lacks them, and no model could write them. Some
-  // such texts come beside the `num_texts` that can be written whole.
+  // SmolLM2 has no tokens for some control characters and planes: a copy lacks them, and no model could write them.
+  // Some such texts come beside the `num_texts` that can be written whole.
   const TokenAlphabet alphabet{.writable = pieces.single_bytes(), .drops_first_space = false, .fewest_tokens = {}};
   std::vector<bool> is_whole;
   while (std::ranges::count(is_whole, true) < num_texts) {
@@ -52,7 +52,8 @@ void expect_answers_in_form(Answerer& answerer, const std::string& format, int n
     if (!whole && std::ranges::count(is_whole, false) >= num_texts / 5) continue;
     texts.push_back(text);
     is_whole.push_back(whole);
-    requests.push_back(task.request(texts.back(), AnswerBudget{.slope = 2.0}, GenerationOptions{.constrain = true, .draft = draft}));
+    requests.push_back(
+        task.request(texts.back(), AnswerBudget{.slope = 2.0}, GenerationOptions{.constrain = true, .draft = draft}));
   }
   Generator generator(*answerer.model, task.stop_ids(), {});
   const std::vector<GeneratedAnswer> answers = generator.generate(requests);
@@ -73,8 +74,8 @@ void expect_answers_in_form(Answerer& answerer, const std::string& format, int n
   std::cout << format << (draft ? ", drafted" : "") << ": " << texts.size() << " texts, " << unwritable
             << " with characters without a token, " << entities << " entities, " << malformed << " malformed, "
             << unknown_labels << " with unknown labels, " << not_in_text << " with values not in the text, "
-            << changed_copies << " with changed copies, " << cut_off << " cut off; "
-            << generator.stats().forward_passes << " passes\n";
+            << changed_copies << " with changed copies, " << cut_off << " cut off; " << generator.stats().forward_passes
+            << " passes\n";
   EXPECT_EQ(malformed, 0);
   EXPECT_EQ(cut_off, 0);
   EXPECT_EQ(unknown_labels, 0);
@@ -107,7 +108,8 @@ TEST(ConstrainedAnswers, OfSmollm2BeforeFineTuning) {
   const int num_texts = asked == nullptr ? 3 : std::atoi(asked);
   Answerer answerer(kSmollm2, read_llama_config(kSmollm2));
   load_hugging_face_weights(kSmollm2, *answerer.model);
-  for (const std::string& format : output_format_names()) expect_answers_in_form(answerer, format, num_texts, asked == nullptr);
+  for (const std::string& format : output_format_names())
+    expect_answers_in_form(answerer, format, num_texts, asked == nullptr);
 }
 
 }  // namespace

@@ -31,10 +31,10 @@ std::unique_ptr<Tokenizer> byte_tokenizer() {
 /// A random model with its task, on every rank the same.
 class SmallModel {
  public:
-  explicit SmallModel(Communicator& world, std::int64_t positions = 2048)
+  explicit SmallModel(Communicator& world, std::int64_t positions = 2048, const std::string& format = "json_values")
       : mesh_(world, world.size(), 1),
         tokenizer_(byte_tokenizer()),
-        task_("json_values", {.kind = "minimal", .turns = {}}, {{"PERSON", "name"}}, "chatml", *tokenizer_) {
+        task_(format, {.kind = "minimal", .turns = {}}, {{"PERSON", "name"}}, "chatml", *tokenizer_) {
     LlamaConfig config;
     config.vocab_size = 259;
     config.hidden_size = 32;
@@ -115,6 +115,32 @@ TEST(DocumentAnswers, ComeInOrderAndAreThoseOfOneRank) {
   EXPECT_EQ(three.ids, one.ids);
   EXPECT_EQ(three.answers, one.answers);
   EXPECT_THAT(three.windows, ElementsAre(one.windows[0], one.windows[0], one.windows[0]));
+}
+
+TEST(DocumentAnswers, WhatEachWindowFoundCoversWhatIsMerged) {
+  std::int64_t num_found = 0;
+  test::spawn_ranks(1, [&](Communicator& world) {
+    SmallModel model(world, 2048, "xml");
+    DocumentOptions options = small_rounds();
+    options.generation.max_new_tokens = 300;
+    options.generation.constrain = true;  // an untrained model finds something then
+    int n = 6;
+    model.answer(
+        options, [&] { return n < 9 ? std::optional(document(n++)) : std::nullopt; },
+        [&](const Document&, const DocumentAnswer& answer) {
+          EXPECT_GT(answer.num_windows(), 1);
+          EXPECT_TRUE(std::ranges::is_sorted(answer.found_by_windows));
+          const auto is_found = [&](std::int64_t at) {
+            return std::ranges::any_of(answer.found_by_windows,
+                                       [&](const Entity& span) { return span.start <= at && at < span.end; });
+          };
+          for (const Entity& entity : answer.parsed.repaired()) {
+            for (std::int64_t at = entity.start; at < entity.end; ++at) EXPECT_TRUE(is_found(at)) << at;
+          }
+          num_found += static_cast<std::int64_t>(answer.found_by_windows.size());
+        });
+  });
+  EXPECT_GT(num_found, 10);
 }
 
 TEST(DocumentAnswers, AnErrorOfTheInputEndsEveryRankBehindTheDocumentsBeforeIt) {

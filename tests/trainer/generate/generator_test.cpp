@@ -24,7 +24,8 @@ using testing::SizeIs;
 /// A random model small enough to be run once a token. Its logits are spread widely, so that near-ties don't decide.
 class SmallModel {
  public:
-  explicit SmallModel(std::uint64_t seed, std::optional<std::int64_t> window = {}, std::int64_t vocab_size = 40) : group_(make_self_communicator()) {
+  explicit SmallModel(std::uint64_t seed, std::optional<std::int64_t> window = {}, std::int64_t vocab_size = 40)
+      : group_(make_self_communicator()) {
     LlamaConfig config;
     config.vocab_size = vocab_size;
     config.hidden_size = 32;
