@@ -31,32 +31,31 @@ JsonGrammar::JsonGrammar(JsonPieces pieces, const LabelList& labels, std::string
       labels_(names_of(labels)),
       label_trie_(labels_) {
   // Offsets count the characters of the text as it is; one that cannot be written ends what a value can copy.
+  std::vector<std::int32_t> borders;  // bytes where a character begins, and the end
   std::int32_t num_points = 0;
   for (auto at = text.begin(); at != text.end(); ++num_points) {
     auto end = at;
     utf8::next(end, text.end());
     const std::string quoted = json_string(std::string_view(at, end));
     const std::string spelled = quoted.substr(1, quoted.size() - 2);
-    begins_.push_back(size());
+    borders.push_back(size());
     code_point_.push_back(num_points);
     text_ += spelled;
     code_point_.resize(text_.size(), -1);
     at = end;
   }
   code_point_.push_back(num_points);
-  begins_.push_back(size());
+  borders.push_back(size());
   is_writable_.assign(text_.size(), 1);
-  for (std::size_t i = 0; i + 1 < begins_.size(); ++i) {
-    const auto begin = static_cast<std::size_t>(begins_[i]), end = static_cast<std::size_t>(begins_[i + 1]);
+  for (std::size_t i = 0; i + 1 < borders.size(); ++i) {
+    const auto begin = static_cast<std::size_t>(borders[i]), end = static_cast<std::size_t>(borders[i + 1]);
     for (std::size_t at = begin; at < end; ++at) {
       if (!alphabet.writable[static_cast<unsigned char>(text_[at])])
-        std::fill(is_writable_.begin() + begins_[i], is_writable_.begin() + begins_[i + 1], 0);
+        std::fill(is_writable_.begin() + borders[i], is_writable_.begin() + borders[i + 1], 0);
     }
-    if (is_writable_[begin]) begins_with_[static_cast<unsigned char>(text_[begin])].push_back(begins_[i]);
-  }
-  last_begin_ = -1;
-  for (std::size_t i = 0; i + 1 < begins_.size(); ++i) {
-    if (is_writable_[static_cast<std::size_t>(begins_[i])]) last_begin_ = begins_[i];
+    if (!is_writable_[begin]) continue;
+    begins_with_[static_cast<unsigned char>(text_[begin])].push_back(borders[i]);
+    last_begin_ = borders[i];
   }
   std::vector<std::int32_t> order(labels_.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
@@ -130,12 +129,13 @@ std::string JsonGrammar::end_number(const GrammarPoint& point) const {
 }
 
 void JsonGrammar::advance(const GrammarPoint& point, char byte, GrammarPoints& next) const {
-  const auto then = [&](Phase phase) {
+  const auto beginning_of = [&](Phase phase) {
     GrammarPoint moved = point;
     moved.phase = phase;
     moved.step = 0;
-    next.push_back(moved);
+    return moved;
   };
+  const auto then = [&](Phase phase) { next.push_back(beginning_of(phase)); };
   switch (point.phase) {
     case kLead:
       if (byte == ' ') then(kArray);
@@ -146,10 +146,7 @@ void JsonGrammar::advance(const GrammarPoint& point, char byte, GrammarPoints& n
     case kFirst:
       if (byte == ']') then(kDone);
       if (any_label_may_follow(point, 0)) {
-        GrammarPoint object = point;
-        object.phase = kBeforeLabel;
-        object.step = 0;
-        fixed(object, pieces_.before_label, kLabel, byte, next);
+        fixed(beginning_of(kBeforeLabel), pieces_.before_label, kLabel, byte, next);
       }
       break;
     case kAfterObject:
@@ -171,10 +168,8 @@ void JsonGrammar::advance(const GrammarPoint& point, char byte, GrammarPoints& n
       }
       const int label = label_trie_.spelling(point.step);
       if (label >= 0 && place_may_follow(point, last_begin_, label)) {
-        GrammarPoint moved = point;
-        moved.phase = kBeforeValue;
+        GrammarPoint moved = beginning_of(kBeforeValue);
         moved.label = label;
-        moved.step = 0;
         fixed(moved, pieces_.before_value, kValueStart, byte, next);
       }
       break;
@@ -202,10 +197,8 @@ void JsonGrammar::advance(const GrammarPoint& point, char byte, GrammarPoints& n
         next.push_back(moved);
       }
       if (byte == '"' && can_close(point)) {
-        GrammarPoint moved = point;
-        moved.phase = kBeforeNumber;
+        GrammarPoint moved = beginning_of(kBeforeNumber);
         moved.unit = point.at;
-        moved.step = 0;
         fixed(moved, pieces_.before_number, kNumber, byte, next);
       }
       break;

@@ -68,7 +68,6 @@ class JsonGrammar final : public AnswerGrammar {
   bool drops_first_space_;
   std::vector<char> is_writable_;                       // by byte of text_: its character is
   std::vector<std::int32_t> code_point_;                // by byte of text_ and its end; -1: none begins here
-  std::vector<std::int32_t> begins_;                    // bytes where a code point begins, and the end
   std::vector<std::vector<std::int32_t>> begins_with_;  // where a value can begin, by its first byte
   std::int32_t last_begin_ = -1;                        // the last of them
   std::vector<std::string> labels_;

@@ -39,9 +39,7 @@ struct Arguments {
   WindowOptions windows;
 
   JsonlOutput::Existing existing() const {
-    return resume      ? JsonlOutput::Existing::resumed
-           : overwrite ? JsonlOutput::Existing::replaced
-                       : JsonlOutput::Existing::refused;
+    return existing_output(resume, overwrite);
   }
 };
 

@@ -39,9 +39,7 @@ class Documents {
  public:
   explicit Documents(const Arguments& arguments) {
     open_input(arguments);
-    output_.emplace(arguments.output, arguments.resume      ? JsonlOutput::Existing::resumed
-                                      : arguments.overwrite ? JsonlOutput::Existing::replaced
-                                                            : JsonlOutput::Existing::refused);
+    output_.emplace(arguments.output, existing_output(arguments.resume, arguments.overwrite));
   }
 
   /// The next one that has no line in the output yet.

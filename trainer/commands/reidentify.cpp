@@ -36,7 +36,7 @@ void run_reidentify(const Arguments& arguments) {
   std::ifstream file = open_input(arguments.input);
   SpanLineReader reader(file, arguments.input);
   JsonlOutput output(arguments.output,
-                     arguments.overwrite ? JsonlOutput::Existing::replaced : JsonlOutput::Existing::refused);
+                     existing_output(/*resume=*/false, arguments.overwrite));
   std::int64_t num_documents = 0, num_restored = 0;
   while (const std::optional<SpanLineReader::Output> line = reader.next_output()) {
     try {

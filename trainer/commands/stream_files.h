@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/documents/jsonl_output.h"
 #include "data/input_error.h"
 
 namespace entune {
@@ -17,6 +18,12 @@ inline std::ifstream open_input(const std::string& path) {
   if (!file || std::filesystem::is_directory(path))
     throw InputError(fmt::format("{}: expected a file, found none that can be read", path));
   return file;
+}
+
+/// What becomes of an output that is there, by --resume and --overwrite.
+inline JsonlOutput::Existing existing_output(bool resume, bool overwrite) {
+  if (resume) return JsonlOutput::Existing::resumed;
+  return overwrite ? JsonlOutput::Existing::replaced : JsonlOutput::Existing::refused;
 }
 
 /// Throws InputError if what is to be written is one of the files that are read, or both outputs are one.
