@@ -26,6 +26,7 @@ struct Span {
   std::int64_t context = 0;
   std::vector<std::size_t> wholes = {};  ///< longer spans that it may be a part of
   std::optional<std::size_t> gave_way_to = {};
+  bool is_part = false;  ///< it gave way to a longer span that it is a part of
 };
 
 void add_windows(Span& span, const std::vector<std::size_t>& windows) {
@@ -167,7 +168,10 @@ class SpanMerger {
     for (const std::size_t i : order) {
       const Entity& entity = spans_[i].entity;
       for (const std::size_t whole : spans_[i].wholes) {  // longer, so it is decided
-        if (!spans_[whole].gave_way_to) spans_[i].gave_way_to = whole;
+        const bool stays = !spans_[whole].gave_way_to;
+        if (!stays && !spans_[whole].is_part) continue;
+        spans_[i].gave_way_to = stays ? whole : spans_[whole].gave_way_to;
+        spans_[i].is_part = true;
       }
       if (spans_[i].gave_way_to) continue;
       const auto first = std::partition_point(windows_.begin(), windows_.end(),

@@ -64,6 +64,16 @@ TEST(Merge, HalvesBecomeOneSpan) {
   EXPECT_EQ(answer.mentions[0].value, "met Bo Yi in Rio");
 }
 
+TEST(Merge, APartOfAHalfIsAPartOfTheWhole) {
+  // The second window's span ends with the first one's, which the third one's carries on.
+  const std::string text(30, 'x');
+  const std::vector<Window> windows = {{0, 14}, {7, 18}, {13, 25}, {18, 30}};
+  const std::vector<std::vector<Entity>> said = {{{2, 14, "PERSON"}}, {{7, 14, "PERSON"}}, {{13, 20, "PERSON"}}, {}};
+  std::vector<ParsedAnswer> answers;
+  for (std::size_t i = 0; i < windows.size(); ++i) answers.push_back(seen(text, said[i], windows[i]));
+  EXPECT_THAT(merge_answers(text, windows, std::move(answers)).repaired(), ElementsAre(Entity{2, 20, "PERSON"}));
+}
+
 TEST(Merge, OfConflictingSpansTheLongestStaysThenTheOneWithMoreContext) {
   EXPECT_THAT(merged({{12, 14, "PERSON"}}, {{12, 17, "GPE"}}), ElementsAre(Entity{12, 17, "GPE"}));
   // Ends at the first window's end; the second begins 12 and ends 34.
@@ -167,6 +177,10 @@ TEST(Merge, AnyAnswersGiveSpansOfTheDocumentWithoutConflict) {
       return 0 <= e.start && e.start < e.end && e.end <= index.size();
     });
     ASSERT_TRUE(all_in_text);
+    std::vector<Entity> in_order = found;
+    std::ranges::sort(in_order);
+    for (std::size_t i = 1; i < in_order.size(); ++i)
+      ASSERT_LE(in_order[i - 1].end, in_order[i].start) << "round " << round << ": two spans overlap";
     for (const Entity& each : said) {
       const bool remains = std::any_of(found.begin(), found.end(),
                                        [&](const Entity& e) { return e.start < each.end && each.start < e.end; });
