@@ -11,6 +11,11 @@ std::int64_t AnswerBudget::max_new_tokens(std::int64_t text_tokens) const {
   return static_cast<std::int64_t>(std::ceil(slope * static_cast<double>(text_tokens + kOffset)));
 }
 
+std::int64_t free_answer_tokens(std::int64_t text_tokens, const AnswerBudget& budget,
+                                const GenerationOptions& options) {
+  return options.max_new_tokens > 0 ? options.max_new_tokens : budget.max_new_tokens(text_tokens);
+}
+
 AnswerTask::AnswerTask(const std::string& format, const PromptOptions& prompt, const LabelList& labels,
                        const std::string& chat_family, const Tokenizer& tokenizer)
     : labels_(labels),
@@ -28,19 +33,28 @@ EncodedSample AnswerTask::with_answer(const Example& example) const {
   return encoder_->encode(prompt_.turns_for(example.text), answer);
 }
 
+const PieceTrie& AnswerTask::pieces() const {
+  if (!pieces_) pieces_ = std::make_unique<PieceTrie>(tokenizer_);
+  return *pieces_;
+}
+
+std::shared_ptr<AnswerGuide> AnswerTask::guide(std::string_view text) const {
+  return std::make_shared<AnswerGuide>(*format_, text, tokenizer_, pieces());
+}
+
+std::int64_t AnswerTask::answer_tokens(std::string_view text, const AnswerBudget& budget,
+                                       const GenerationOptions& options) const {
+  const std::int64_t limit = free_answer_tokens(num_tokens(text), budget, options);
+  return options.constrain ? std::max(limit, guide(text)->smallest_limit()) : limit;
+}
+
 GenerationRequest AnswerTask::request(const std::string& text, const AnswerBudget& budget,
                                       const GenerationOptions& options) const {
-  std::int64_t limit = options.max_new_tokens;
-  if (limit == 0) limit = budget.max_new_tokens(num_tokens(text));
-  GenerationRequest request = continue_turns(prompt_.turns_for(text), limit);
+  GenerationRequest request = continue_turns(prompt_.turns_for(text), answer_tokens(text, budget, options));
   if (!options.constrain && !options.draft) return request;
-  if (!pieces_) pieces_ = std::make_unique<PieceTrie>(tokenizer_);
-  const auto guide = std::make_shared<AnswerGuide>(*format_, text, tokenizer_, *pieces_);
-  if (options.constrain) {
-    request.constraint = guide;
-    request.max_new_tokens = std::max(limit, guide->smallest_limit());
-  }
-  if (options.draft) request.draft = TextDraft(guide, stop_ids().front());
+  const std::shared_ptr<AnswerGuide> of_text = guide(text);
+  if (options.constrain) request.constraint = of_text;
+  if (options.draft) request.draft = TextDraft(of_text, stop_ids().front());
   return request;
 }
 

@@ -25,6 +25,9 @@ struct AnswerBudget {
   std::int64_t max_new_tokens(std::int64_t text_tokens) const;
 };
 
+/// How many tokens a free answer to a text of so many may have: what `options` say, or else `budget`.
+std::int64_t free_answer_tokens(std::int64_t text_tokens, const AnswerBudget& budget, const GenerationOptions& options);
+
 /// The task of one cell: text -> conversation -> ids, and ids -> entities. The same object serves training, evaluation
 /// and prediction.
 class AnswerTask {
@@ -40,21 +43,27 @@ class AnswerTask {
   std::vector<TokenId> stop_ids() const { return encoder_->stop_ids(); }
 
   std::int64_t num_tokens(std::string_view text) const;
+  /// How many tokens an answer about the text may have: as a free one, or, if it is constrained, as many as it needs to
+  /// be whole where these are more.
+  std::int64_t answer_tokens(std::string_view text, const AnswerBudget& budget, const GenerationOptions& options) const;
   /// The conversation with the right answer.
   EncodedSample with_answer(const Example& example) const;
-  /// The conversation up to the answer, with the constraint and the draft that `options` ask for. `budget` bounds what is
-  /// generated, unless options.max_new_tokens > 0 says how much; a constrained answer always gets room to be whole.
+  /// The conversation up to the answer, of at most answer_tokens(), with the constraint and the draft that `options`
+  /// ask for.
   GenerationRequest request(const std::string& text, const AnswerBudget& budget,
                             const GenerationOptions& options) const;
   /// Any turns of this task's family up to the model's next answer (draft-prompt).
   GenerationRequest continue_turns(const std::vector<Turn>& turns, std::int64_t max_new_tokens) const;
   std::string answer_text(const GeneratedAnswer& answer) const { return tokenizer_.decode(answer.ids); }
 
-  /// The smallest slope, with a quarter to spare, that fits the right answers of `examples`, and their longest text; the
-  /// default one for none.
+  /// The smallest slope, with a quarter to spare, that fits the right answers of `examples`, and their longest text;
+  /// the default one for none.
   AnswerBudget fit_budget(const std::vector<Example>& examples) const;
 
  private:
+  const PieceTrie& pieces() const;
+  std::shared_ptr<AnswerGuide> guide(std::string_view text) const;
+
   LabelList labels_;
   std::unique_ptr<OutputFormat> format_;
   Prompt prompt_;

@@ -70,9 +70,15 @@ std::vector<std::size_t> share(const std::vector<Piece>& pieces, Communicator& d
   return mine;
 }
 
-std::int64_t answer_tokens(const DocumentOptions& options, std::int64_t text_tokens) {
-  const std::int64_t fixed = options.generation.max_new_tokens;
-  return fixed > 0 ? fixed : options.budget.max_new_tokens(text_tokens);
+/// Tokens of a text, for windows of at most `most`: more than these where a constrained answer, which must be whole,
+/// would not fit beside the text into `room`. It can need many more than the text has (bio: a line for each of 500
+/// dashes, which are a few tokens).
+std::int64_t tokens_for_windows(const AnswerTask& task, const DocumentOptions& options, std::int64_t most,
+                                std::int64_t room, std::string_view text) {
+  const std::int64_t tokens = task.num_tokens(text);
+  if (!options.generation.constrain) return tokens;
+  const std::int64_t needed = tokens + task.answer_tokens(text, options.budget, options.generation);
+  return needed <= room ? tokens : std::max(tokens, (most * needed + room - 1) / room);
 }
 
 /// What is asked for, as far as prompt, text and answer fit the model.
@@ -80,8 +86,11 @@ WindowLimits window_limits(DecoderModel& model, const AnswerTask& task, const Do
   const std::int64_t positions = model.config().max_position_embeddings;
   const auto prompt =
       static_cast<std::int64_t>(task.continue_turns(task.prompt().turns_for(""), /*max_new_tokens=*/1).ids.size());
+  const auto answer_tokens = [&](std::int64_t tokens) {
+    return free_answer_tokens(tokens, options.budget, options.generation);
+  };
   const auto fits = [&](std::int64_t tokens) {
-    return prompt + kJointTokens + tokens + answer_tokens(options, tokens) <= positions;
+    return prompt + kJointTokens + tokens + answer_tokens(tokens) <= positions;
   };
   std::int64_t window = options.windows.max_tokens, whole = window;
   if (window == 0) {
@@ -101,12 +110,16 @@ WindowLimits window_limits(DecoderModel& model, const AnswerTask& task, const Do
     throw InputError(fmt::format(
         "expected prompt, text and answer within the model's {} positions, found {} tokens of prompt and up "
         "to {} of answer; shorten task.prompt, or set generation.max_new_tokens",
-        positions, prompt, answer_tokens(options, 1)));
+        positions, prompt, answer_tokens(1)));
   }
+  const std::int64_t most = std::min(whole, tokens);
+  const auto count = [&task, &options, most, room = positions - prompt - kJointTokens](std::string_view text) {
+    return tokens_for_windows(task, options, most, room, text);
+  };
   return {.max_tokens = std::min(window, tokens),
           .overlap = options.windows.overlap,
-          .count_tokens = [&task](std::string_view text) { return task.num_tokens(text); },
-          .whole_tokens = std::min(whole, tokens)};
+          .count_tokens = count,
+          .whole_tokens = most};
 }
 
 /// Rank 0's: the documents that are not through, in order.
@@ -136,7 +149,7 @@ class OpenDocuments {
         continue;
       }
       Piece piece = next_piece(open_.back());
-      tokens += piece.num_tokens + answer_tokens(options_, piece.num_tokens);
+      tokens += piece.num_tokens + free_answer_tokens(piece.num_tokens, options_.budget, options_.generation);
       round.push_back(std::move(piece));
     }
     if (round.empty() && failure_) std::rethrow_exception(failure_);

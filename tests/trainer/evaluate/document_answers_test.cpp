@@ -208,6 +208,33 @@ TEST(DocumentAnswers, WindowsLeaveRoomForPromptAndAnswer) {
   });
 }
 
+/// A constrained answer must be whole, and can need far more tokens than its text has.
+TEST(DocumentAnswers, WindowsLeaveRoomForConstrainedAnswers) {
+  const auto expect_whole = [](const std::string& format, const std::string& text, std::int64_t fewest_windows) {
+    SCOPED_TRACE(format);
+    test::spawn_ranks(1, [&](Communicator& world) {
+      SmallModel model(world, 1000, format);
+      DocumentOptions options;
+      options.generation = {.max_new_tokens = 16, .batch_tokens = 2000, .constrain = true};
+      options.windows = {.max_tokens = 100000, .overlap = 0};
+      bool given = false;
+      model.answer(
+          options,
+          [&] {
+            return std::exchange(given, true) ? std::nullopt : std::optional(Document{"x", text});
+          },
+          [&](const Document&, const DocumentAnswer& answer) {
+            EXPECT_GE(answer.num_windows(), fewest_windows);
+            EXPECT_FALSE(answer.hit_max_tokens);
+            EXPECT_TRUE(answer.parsed.well_formed());
+          });
+    });
+  };
+  expect_whole("bio", std::string(600, '-'), 4);  // four tokens a dash
+  expect_whole("xml", document(8).text, 2);
+  expect_whole("json", document(8).text, 1);
+}
+
 TEST(DocumentAnswers, TextsOfWhiteSpaceAndNoneAreAnswered) {
   test::spawn_ranks(1, [](Communicator& world) {
     std::vector<std::int64_t> windows;
