@@ -8,7 +8,6 @@
 namespace entune {
 namespace {
 
-constexpr std::size_t kMostStatesKept = 4096;
 /// Of tokens at the end of what is written, which are encoded again with what is proposed: a word begins among them.
 constexpr std::size_t kMostTailTokens = 8;
 constexpr std::size_t kBytesPerToken = 8;
@@ -59,7 +58,6 @@ GrammarPoints AnswerGuide::after(const GrammarPoints& points, std::string_view b
 
 const AllowedTokens& AnswerGuide::allowed(const GrammarPoints& points) {
   if (const auto known = allowed_.find(points); known != allowed_.end()) return known->second;
-  if (allowed_.size() >= kMostStatesKept) allowed_.clear();
   std::vector<std::pair<TokenId, std::int32_t>> found;
   collect(0, points, found);
   std::ranges::sort(found);
@@ -70,7 +68,15 @@ const AllowedTokens& AnswerGuide::allowed(const GrammarPoints& points) {
     result.most_to_end = std::max(result.most_to_end, to_end);
   }
   result.may_stop = std::ranges::any_of(points, [&](const GrammarPoint& point) { return grammar_->may_end(point); });
+  const std::size_t size = points.size() + result.ids.size();
+  if (num_kept_ + size > kMostKept) forget();
+  num_kept_ += size;
   return allowed_.emplace(points, std::move(result)).first->second;
+}
+
+void AnswerGuide::forget() {
+  allowed_.clear();
+  num_kept_ = 0;
 }
 
 void AnswerGuide::collect(std::int32_t node, const GrammarPoints& points,

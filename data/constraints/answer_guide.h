@@ -31,8 +31,12 @@ class AnswerGuide {
   GrammarPoints start() const { return {grammar_->start()}; }
   GrammarPoints after(const GrammarPoints& points, std::string_view bytes) const;
   GrammarPoints after(const GrammarPoints& points, TokenId id) const { return after(points, tokenizer_.bytes(id)); }
-  /// Kept for when the state comes again. Valid until the next call.
+  /// The last states' are kept, as many as fit kMostKept numbers: a state comes again where a draft was not taken, or
+  /// where an answer is decoded again. Valid until the next call.
   const AllowedTokens& allowed(const GrammarPoints& points);
+  static constexpr std::size_t kMostKept = 1 << 14;
+  /// Drops what allowed() has kept.
+  void forget();
   /// A limit of tokens, the stop token included, with which an answer can be whole.
   std::int64_t smallest_limit() const { return grammar_->tokens_to_end(grammar_->start()) + 1; }
 
@@ -54,6 +58,7 @@ class AnswerGuide {
   const PieceTrie& pieces_;
   std::unique_ptr<AnswerGrammar> grammar_;
   std::map<GrammarPoints, AllowedTokens> allowed_;
+  std::size_t num_kept_ = 0;  // points and tokens of allowed_
 };
 
 }  // namespace entune

@@ -14,9 +14,10 @@ class TextDraft {
   TextDraft(std::shared_ptr<const AnswerGuide> guide, TokenId stop)
       : guide_(std::move(guide)), stop_(stop), points_(guide_->start()) {}
 
-  /// At most `most` tokens. `written` begins with what it was in the call before, or is a shorter, new answer.
+  /// At most `most` tokens. `written` is what it was in the call before and more, or, where it is no longer than that,
+  /// a new answer.
   std::vector<TokenId> operator()(std::span<const TokenId> written, std::size_t most) {
-    if (written.size() < num_seen_) {
+    if (written.size() <= num_seen_) {
       points_ = guide_->start();
       num_seen_ = 0;
     }

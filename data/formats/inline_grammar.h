@@ -44,7 +44,8 @@ class InlineGrammar final : public AnswerGrammar {
     std::string label;
     std::size_t opening = 0, begin = 0, end = 0, closing_end = 0;
   };
-  /// The entities of an answer that this grammar allows, in order, or nothing for another one.
+  /// The entities of an answer that this grammar allows, in order, or nothing for another one. Holds a few points for
+  /// every byte of the answer meanwhile.
   std::optional<std::vector<Marked>> read(std::string_view answer) const;
 
  private:
@@ -73,8 +74,8 @@ class InlineGrammar final : public AnswerGrammar {
   std::vector<char> is_border_;         // by byte and at the end: a character begins here
 };
 
-/// `text` without the characters that `answer` has nowhere: what a model was to copy that has no tokens for them. Both
-/// must be valid UTF-8.
+/// `text` without the characters that `answer` has nowhere: what a model could copy that has no tokens for them (or one
+/// that left them out everywhere; then the copy differs from the text all the same). Both must be valid UTF-8.
 std::string copied_characters(std::string_view text, std::string_view answer);
 
 /// For texts that hold marks themselves, where a reader of the answer alone cannot tell them from the answer's: marks

@@ -106,22 +106,22 @@ void JsonGrammar::fixed(const GrammarPoint& point, std::string_view piece, Phase
   next.push_back(moved);
 }
 
-/// Where a value stands: for json the offset of its first character, else which of its occurrences it is.
-std::string JsonGrammar::number(const GrammarPoint& point) const {
-  if (!pieces_.before_end.empty()) return std::to_string(code_point_[static_cast<std::size_t>(point.begin)]);
-  const std::string_view value = std::string_view(text_).substr(static_cast<std::size_t>(point.begin),
-                                                                static_cast<std::size_t>(point.unit - point.begin));
-  auto found = occurrences_.find(value);
-  if (found == occurrences_.end()) {
-    std::vector<std::size_t> begins;
+/// Where the value [begin, end) stands: for json the offset of its first character, else which of its occurrences it
+/// is.
+std::int32_t JsonGrammar::number_of_place(std::int32_t begin, std::int32_t end) const {
+  if (!pieces_.before_end.empty()) return code_point_[static_cast<std::size_t>(begin)];
+  const std::string_view value =
+      std::string_view(text_).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  if (value != closed_) {
+    closed_ = value;
+    occurrences_.clear();
     // Within an escape a value's bytes can stand without being the value.
-    for (const std::size_t begin : find_occurrences(value, text_)) {
-      if (code_point_[begin] >= 0 && code_point_[begin + value.size()] >= 0) begins.push_back(begin);
+    for (const std::size_t place : find_occurrences(value, text_)) {
+      if (code_point_[place] >= 0 && code_point_[place + value.size()] >= 0) occurrences_.push_back(place);
     }
-    found = occurrences_.emplace(std::string(value), std::move(begins)).first;
   }
-  const auto place = std::ranges::lower_bound(found->second, static_cast<std::size_t>(point.begin));
-  return std::to_string(place - found->second.begin() + 1);
+  const auto place = std::ranges::lower_bound(occurrences_, static_cast<std::size_t>(begin));
+  return static_cast<std::int32_t>(place - occurrences_.begin()) + 1;
 }
 
 std::string JsonGrammar::end_number(const GrammarPoint& point) const {
@@ -199,6 +199,7 @@ void JsonGrammar::advance(const GrammarPoint& point, char byte, GrammarPoints& n
       if (byte == '"' && can_close(point)) {
         GrammarPoint moved = beginning_of(kBeforeNumber);
         moved.unit = point.at;
+        moved.at = number_of_place(point.begin, point.at);
         fixed(moved, pieces_.before_number, kNumber, byte, next);
       }
       break;
@@ -206,7 +207,8 @@ void JsonGrammar::advance(const GrammarPoint& point, char byte, GrammarPoints& n
       fixed(point, pieces_.before_number, kNumber, byte, next);
       break;
     case kNumber:
-      fixed(point, number(point), pieces_.before_end.empty() ? kClose : kBeforeEnd, byte, next);
+      if (byte < '0' || byte > '9') break;
+      fixed(point, std::to_string(point.at), pieces_.before_end.empty() ? kClose : kBeforeEnd, byte, next);
       break;
     case kBeforeEnd:
       fixed(point, pieces_.before_end, kEnd, byte, next);
@@ -263,7 +265,7 @@ std::int32_t JsonGrammar::tokens_to_end(const GrammarPoint& point) const {
     case kBeforeNumber:
       return left(pieces_.before_number) + kLongestNumber + end;
     case kNumber:
-      return left(number(point)) + end;
+      return left(std::to_string(point.at)) + end;
     case kBeforeEnd:
       return left(pieces_.before_end) + kLongestNumber + close;
     case kEnd:
@@ -302,7 +304,7 @@ std::optional<char> JsonGrammar::likely_byte(const GrammarPoint& point) const {
     case kBeforeNumber:
       return of(pieces_.before_number);
     case kNumber:
-      return of(number(point));
+      return of(std::to_string(point.at));
     case kBeforeEnd:
       return of(pieces_.before_end);
     case kEnd:

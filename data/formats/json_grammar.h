@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,7 +58,8 @@ class JsonGrammar final : public AnswerGrammar {
   bool any_label_may_follow(const GrammarPoint& point, int node) const;
   bool can_close(const GrammarPoint& point) const;
   void fixed(const GrammarPoint& point, std::string_view piece, Phase after, char byte, GrammarPoints& next) const;
-  std::string number(const GrammarPoint& point) const;
+  // Of a value that is closed, and in the point's `at` from then on.
+  std::int32_t number_of_place(std::int32_t begin, std::int32_t end) const;
   std::string end_number(const GrammarPoint& point) const;
   std::int32_t size() const { return static_cast<std::int32_t>(text_.size()); }
 
@@ -73,7 +73,9 @@ class JsonGrammar final : public AnswerGrammar {
   std::vector<std::string> labels_;
   std::vector<std::int32_t> rank_;  // by label: in the order of names
   SpellingTrie label_trie_;
-  mutable std::map<std::string, std::vector<std::size_t>, std::less<>> occurrences_;  // of values met before
+  // Of the value that was closed last, where it stands: all ways to read an answer close the same one.
+  mutable std::string closed_;
+  mutable std::vector<std::size_t> occurrences_;
 };
 
 }  // namespace entune

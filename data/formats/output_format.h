@@ -74,7 +74,8 @@ class OutputFormat {
   virtual std::string render(const Example& example) const = 0;
   virtual ParsedAnswer parse(std::string_view answer, std::string_view input) const = 0;
   /// The answers about `text` (valid UTF-8) that parse() reads without a fault, but for what of the text `alphabet`
-  /// cannot write. Holds those that render() gives, if their tokens are of the alphabet.
+  /// cannot write (a text of which it can write nothing has an empty answer, which is unparsable in bio). Holds those
+  /// that render() gives, if their tokens are of the alphabet.
   virtual std::unique_ptr<AnswerGrammar> grammar(std::string_view text, const TokenAlphabet& alphabet) const = 0;
   /// The rule of the format for the instruction turn, in words that fit "Answer ..." prompts of data/prompts.
   virtual std::string instruction() const = 0;

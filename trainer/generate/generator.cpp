@@ -102,7 +102,10 @@ void Generator::read_logits(const at::Tensor& logits, const std::vector<Generati
     for (std::size_t i = 0; i <= leaf.draft.size(); ++i) {
       std::vector<TokenId> ids;
       if (!leaf.done && !points.empty()) ids = candidates(request, points, leaf.answer->ids.size() + i);
-      if (ids.empty()) ids = {0};  // behind a token of the draft that is not taken
+      // Whatever is taken can be finished; behind a token of the draft that is not taken, nothing may follow.
+      TORCH_CHECK(!ids.empty() || leaf.done || i > 0, "generation: no token may follow on those of request ",
+                  leaf.request, ", which has a limit of ", request.max_new_tokens);
+      if (ids.empty()) ids = {0};
       allowed.push_back(std::move(ids));
       if (i < leaf.draft.size()) points = request.constraint->after(points, leaf.draft[i]);
     }
@@ -144,7 +147,9 @@ void Generator::propose(const GenerationRequest& request, Leaf& leaf, std::size_
   leaf.draft.clear();
   if (!request.draft || leaf.done) return;
   const auto left = static_cast<std::size_t>(request.max_new_tokens) - leaf.answer->ids.size();
-  leaf.draft = request.draft(leaf.answer->ids, std::min({most, leaf.most_drafted, left - 1}));
+  most = std::min({most, leaf.most_drafted, left - 1});
+  leaf.draft = request.draft(leaf.answer->ids, most);
+  if (leaf.draft.size() > most) leaf.draft.resize(most);
 }
 
 void Generator::run_batch(const std::vector<GenerationRequest>& requests, const GenerationBatch& batch,
@@ -171,6 +176,9 @@ void Generator::run_batch(const std::vector<GenerationRequest>& requests, const 
     const std::ptrdiff_t done_before = num_done();
     read_logits(logits, requests, leaves);
     for (std::ptrdiff_t i = done_before; i < num_done(); ++i) finished();
+    for (const Leaf& leaf : leaves) {
+      if (leaf.done && requests[leaf.request].constraint) requests[leaf.request].constraint->forget();
+    }
 
     std::vector<std::int64_t> going, refused;
     for (std::size_t row = 0; row < leaves.size(); ++row) {

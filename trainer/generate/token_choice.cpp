@@ -24,18 +24,21 @@ std::vector<TokenId> choose_here(const at::Tensor& logits, const std::vector<std
   return chosen;
 }
 
-/// Elsewhere: gathers them, with the first one repeated where a row has fewer than the others.
+/// Elsewhere: gathers those of the candidates alone, and compares them here.
 std::vector<TokenId> choose_there(const at::Tensor& logits, const std::vector<std::span<const TokenId>>& candidates) {
-  std::size_t most = 0;
-  for (const auto& row : candidates) most = std::max(most, row.size());
-  std::vector<std::int64_t> ids;
-  for (const auto& row : candidates) {
-    ids.insert(ids.end(), row.begin(), row.end());
-    ids.resize(ids.size() + most - row.size(), row.front());
+  std::vector<std::int64_t> places;
+  for (std::size_t row = 0; row < candidates.size(); ++row) {
+    for (const TokenId id : candidates[row]) places.push_back(static_cast<std::int64_t>(row) * logits.size(1) + id);
   }
-  const at::Tensor index = at::tensor(ids, at::kLong).view({-1, static_cast<std::int64_t>(most)}).to(logits.device());
-  const at::Tensor best = logits.gather(1, index).argmax(1, /*keepdim=*/true);
-  return to_ids(index.gather(1, best).squeeze(1));
+  const at::Tensor index = at::tensor(places, at::kLong).to(logits.device());
+  const at::Tensor gathered = logits.reshape(-1).index_select(0, index).to(at::kCPU, at::kFloat);
+  const float* of_row = gathered.const_data_ptr<float>();
+  std::vector<TokenId> chosen;
+  for (const auto& row : candidates) {
+    chosen.push_back(row[static_cast<std::size_t>(std::max_element(of_row, of_row + row.size()) - of_row)]);
+    of_row += row.size();
+  }
+  return chosen;
 }
 
 }  // namespace

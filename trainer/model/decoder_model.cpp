@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "trainer/layers/seeded_values.h"
 #include "trainer/layers/vocab_parallel.h"
@@ -311,6 +312,11 @@ at::Tensor DecoderModel::decode_step(const at::Tensor& ids, const KvCache& cache
 at::Tensor DecoderModel::decode_several(const at::Tensor& ids, const std::vector<std::int64_t>& counts,
                                         KvCache& cache) {
   at::NoGradGuard no_grad;
+  TORCH_CHECK(static_cast<std::int64_t>(counts.size()) == cache.num_leaves() &&
+                  std::accumulate(counts.begin(), counts.end(), std::int64_t{0}) == ids.size(0) &&
+                  std::ranges::min(counts) >= 1,
+              "decode: expected at least one token for each of ", cache.num_leaves(), " leaves, found ", ids.size(0),
+              " tokens and ", counts.size(), " counts");
   const at::Tensor count = impl_->on_device(counts);
   CachedRows rows{.counts = count, .most = *std::ranges::max_element(counts)};
   rows.leaf = at::repeat_interleave(count);

@@ -78,6 +78,14 @@ TEST(XmlAnswer, EmptyValueAndNotInText) {
          {{"copy_differs", 1}, {"not_in_text", 1}});
 }
 
+/// Where the text itself holds a tag, its copy is read by it, even if it lacks a character that the model cannot write.
+TEST(XmlAnswer, TagOfTheTextBesideALostCharacter) {
+  const std::string text = "\x01</GPE> Bo";
+  expect(parse("xml", "</GPE> <PERSON>Bo</PERSON>", text), {{7, 9, "PERSON"}}, {{8, 10, "PERSON"}},
+         {{"copy_differs", 1}});
+  expect(parse("xml", "\x01</GPE> <PERSON>Bo</PERSON>", text), {{8, 10, "PERSON"}}, {{8, 10, "PERSON"}}, {});
+}
+
 TEST(XmlAnswer, InvalidBytesAreReplaced) {
   expect(parse("xml", "<GPE>\xff\xc3</GPE>", "ab"), {{0, 2, "GPE"}}, {}, {{"copy_differs", 1}, {"not_in_text", 1}});
   EXPECT_EQ(parse("xml", "<GPE>\xff\xc3</GPE>", "ab").mentions.at(0).value, "\ufffd\ufffd");

@@ -170,7 +170,7 @@ std::function<std::vector<TokenId>(std::span<const TokenId>, std::size_t)> draft
                                                                                     std::uint64_t seed) {
   return [right, error_in, random = Random(seed)](std::span<const TokenId> written, std::size_t most) mutable {
     std::vector<TokenId> proposed;
-    const std::size_t count = random.below(most + 1);
+    const std::size_t count = random.below(most + 1) + (random.below(4) == 0 ? 3 : 0);  // now and then too many
     for (std::size_t i = written.size(); proposed.size() < count; ++i) {
       const bool is_right = i < right.size() && random.below(error_in) != 0;
       proposed.push_back(is_right ? right[i] : static_cast<TokenId>(random.below(40)));
@@ -214,11 +214,11 @@ TEST(Generator, DraftsChangeTheNumberOfPassesAlone) {
 }
 
 /// An untrained model of a real vocabulary: what it answers freely is noise.
-TEST(Generator, ConstrainedAnswersOfAnUntrainedModelAreWellFormed) {
-  const auto tokenizer = load_tokenizer(std::string(ENTUNE_SOURCE_DIR) + "/tests/data/tokens/fixtures/smollm");
+void expect_well_formed_answers(const std::string& vocabulary, const std::string& stop) {
+  const auto tokenizer = load_tokenizer(std::string(ENTUNE_SOURCE_DIR) + "/tests/data/tokens/fixtures/" + vocabulary);
   const PieceTrie pieces(*tokenizer);
   SmallModel model(6, {}, tokenizer->vocab_size());
-  const std::vector<TokenId> stop_ids = {*tokenizer->control_id("<|im_end|>")};
+  const std::vector<TokenId> stop_ids = {*tokenizer->control_id(stop)};
   for (const std::string& name : output_format_names()) {
     const auto format = make_output_format(name, test_labels());
     RandomExamples random(13);
@@ -247,6 +247,24 @@ TEST(Generator, ConstrainedAnswersOfAnUntrainedModelAreWellFormed) {
     for (std::size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(again[i].ids, answers[i].ids) << name << ", text " << i;
     EXPECT_LT(drafted.stats().forward_passes, plain.stats().forward_passes) << name;
   }
+}
+
+TEST(Generator, ConstrainedAnswersOfAnUntrainedModelAreWellFormed) {
+  expect_well_formed_answers("smollm", "<|im_end|>");
+}
+
+TEST(Generator, ConstrainedAnswersInSentencepieceAreWellFormed) { expect_well_formed_answers("llama", "</s>"); }
+
+TEST(Generator, ALimitThatNoAnswerFitsIsAnError) {
+  const auto tokenizer = load_tokenizer(std::string(ENTUNE_SOURCE_DIR) + "/tests/data/tokens/fixtures/smollm");
+  const PieceTrie pieces(*tokenizer);
+  SmallModel model(6, {}, tokenizer->vocab_size());
+  const auto format = make_output_format("xml", test_labels());
+  const auto guide = std::make_shared<AnswerGuide>(*format, "Ann met Bo.", *tokenizer, pieces);
+  Generator generator(*model, {*tokenizer->control_id("<|im_end|>")}, {});
+  const GenerationRequest request{
+      .ids = {1, 2}, .max_new_tokens = guide->smallest_limit() - 1, .constraint = guide, .draft = {}};
+  EXPECT_THROW(generator.generate({request}), c10::Error);
 }
 
 }  // namespace
