@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "data/input_error.h"
@@ -20,6 +21,8 @@ using nlohmann::json;
 /// The runs of one variant on one split.
 struct Side {
   std::string name;
+  std::string variant;
+  std::string free_of;  // as in NamedDocuments
   std::vector<const NamedDocuments*> runs;
 };
 
@@ -30,12 +33,22 @@ std::vector<Side> sides_of(const std::vector<NamedDocuments>& cells, const std::
     if (cell.split != split) continue;
     const std::string& variant = cell.variant.empty() ? cell.name : cell.variant;
     const auto [at, is_new] = index.try_emplace(variant, sides.size());
-    if (is_new) sides.push_back({.name = cell.name, .runs = {}});
+    if (is_new) sides.push_back({.name = cell.name, .variant = variant, .free_of = cell.free_of, .runs = {}});
     Side& side = sides[at->second];
     side.runs.push_back(&cell);
     if (side.runs.size() > 1) side.name = variant;
   }
   return sides;
+}
+
+/// What a pair's row is corrected with.
+enum class Family : std::uint8_t { answers, free_answers, constraint };
+
+std::optional<Family> family_of(const Side& a, const Side& b) {
+  if (a.free_of.empty() && b.free_of.empty()) return Family::answers;
+  if (!a.free_of.empty() && !b.free_of.empty()) return Family::free_answers;
+  if (a.free_of == b.variant || b.free_of == a.variant) return Family::constraint;
+  return std::nullopt;
 }
 
 std::set<std::string> ids_of(const NamedDocuments& run) {
@@ -133,23 +146,28 @@ json compare_cells(const std::vector<NamedDocuments>& cells, const ComparisonOpt
     const std::vector<Side> sides = sides_of(cells, split);
     require_same_texts(sides, split);
     for (const Metric& metric : metrics_of(options, *sides.front().runs.front())) {
-      std::vector<json> rows;
-      std::vector<double> p_values;
+      std::map<Family, std::vector<json>> rows;
       for (std::size_t i = 0; i < sides.size(); ++i) {
         for (std::size_t j = i + 1; j < sides.size(); ++j) {
+          const std::optional<Family> family = family_of(sides[i], sides[j]);
+          if (!family) continue;
           for (const auto& [reading, counts] :
                {std::pair{"raw", &DocumentScore::raw}, std::pair{"repaired", &DocumentScore::repaired}}) {
-            rows.push_back(compare(sides[i], sides[j], counts, metric, options));
-            rows.back()["split"] = split;
-            rows.back()["reading"] = reading;
-            p_values.push_back(rows.back()["p_value"]);
+            json row = compare(sides[i], sides[j], counts, metric, options);
+            row["split"] = split;
+            row["reading"] = reading;
+            rows[*family].push_back(std::move(row));
           }
         }
       }
-      const std::vector<double> adjusted = holm_adjusted(p_values);
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        rows[i]["p_holm"] = adjusted[i];
-        comparisons.push_back(std::move(rows[i]));
+      for (auto& [family, of_family] : rows) {
+        std::vector<double> p_values;
+        for (const json& row : of_family) p_values.push_back(row["p_value"]);
+        const std::vector<double> adjusted = holm_adjusted(p_values);
+        for (std::size_t i = 0; i < of_family.size(); ++i) {
+          of_family[i]["p_holm"] = adjusted[i];
+          comparisons.push_back(std::move(of_family[i]));
+        }
       }
     }
   }

@@ -38,7 +38,8 @@ std::string memory(const std::optional<double>& bytes) {
   return bytes ? fmt::format("{:.2f} GiB", *bytes / (1024.0 * 1024.0 * 1024.0)) : fixed(bytes, 2);
 }
 
-/// Size and hours of every cell and, where GPUs worked and their price is known, money: in all, and for each hundredth of F1.
+/// Size and hours of every cell and, where GPUs worked and their price is known, money: in all, and for each hundredth
+/// of F1.
 HtmlTable price_table(const std::vector<Variant>& variants, const std::string& split) {
   HtmlTable table({"Cell", "Parameters", "Trained", "Ranks", "Hours", "GPU hours", "USD", "USD a point of F1"});
   for (const Variant& variant : variants) {
@@ -46,11 +47,13 @@ HtmlTable price_table(const std::vector<Variant>& variants, const std::string& s
       const json& cost = at_path(*cell, {"cost"});
       if (cost.is_null()) continue;
       const auto usd = number_at(cost, {"usd"}), f1 = number_at(*cell, {"scores", split, "raw", "strict", "f1"});
-      std::optional<double> usd_a_point = ratio(usd, f1);
+      // The bill of free answers beside constrained ones is for answering alone: the training is the other cell's.
+      std::optional<double> usd_a_point = cell->contains("of") ? std::nullopt : ratio(usd, f1);
       if (usd_a_point) *usd_a_point /= 100.0;
       table.add_row({string_at(*cell, {"name"}), grouped(number_at(*cell, {"model", "parameters"})),
-                     grouped(number_at(*cell, {"model", "trained"})), grouped(number_at(cost, {"ranks"})), fixed(number_at(cost, {"hours"}), 2),
-                     fixed(number_at(cost, {"gpu_hours"}), 2), fixed(usd, 2), fixed(usd_a_point, 3)});
+                     grouped(number_at(*cell, {"model", "trained"})), grouped(number_at(cost, {"ranks"})),
+                     fixed(number_at(cost, {"hours"}), 2), fixed(number_at(cost, {"gpu_hours"}), 2), fixed(usd, 2),
+                     fixed(usd_a_point, 3)});
     }
   }
   return table;
@@ -89,9 +92,8 @@ std::string loss_section(const json& summary) {
 std::string cost_section(const json& summary) {
   HtmlTable training({"Cell", HtmlCell("Method", "left"), "Seconds", "Texts/s", "Steps", "Tokens logical",
                       "Tokens executed", "Tokens supervised", "Peak memory"});
-  HtmlTable answering(
-      {"Cell", "Seconds", "Texts", "Texts/s", "Prompt tokens", "Generated tokens", "Generated/text", "Forward passes",
-       "Tokens/pass", "Drafts accepted"});
+  HtmlTable answering({"Cell", "Seconds", "Texts", "Texts/s", "Prompt tokens", "Generated tokens", "Generated/text",
+                       "Forward passes", "Tokens/pass", "Drafts accepted"});
   std::vector<BarGroup> lengths;
   const std::vector<Variant> variants = variants_of(summary);
   for (std::size_t v = 0; v < variants.size(); ++v) {
@@ -109,12 +111,12 @@ std::string cost_section(const json& summary) {
       if (!number_at(generate, {"seconds"})) continue;
       const auto texts = number_at(generate, {"texts"}), seconds = number_at(generate, {"seconds"});
       const auto tokens_of_text = ratio(number_at(generate, {"generated_tokens"}), texts);
-      answering.add_row({name, fixed(seconds, 1), grouped(texts), fixed(ratio(texts, seconds), 2),
-                         grouped(number_at(generate, {"prompt_tokens"})),
-                         grouped(number_at(generate, {"generated_tokens"})), fixed(tokens_of_text, 1),
-                         grouped(number_at(generate, {"forward_passes"})),
-                         fixed(ratio(number_at(generate, {"generated_tokens"}), number_at(generate, {"answer_passes"})), 2),
-                         percent(ratio(number_at(generate, {"accepted_tokens"}), number_at(generate, {"drafted_tokens"})))});
+      answering.add_row(
+          {name, fixed(seconds, 1), grouped(texts), fixed(ratio(texts, seconds), 2),
+           grouped(number_at(generate, {"prompt_tokens"})), grouped(number_at(generate, {"generated_tokens"})),
+           fixed(tokens_of_text, 1), grouped(number_at(generate, {"forward_passes"})),
+           fixed(ratio(number_at(generate, {"generated_tokens"}), number_at(generate, {"answer_passes"})), 2),
+           percent(ratio(number_at(generate, {"accepted_tokens"}), number_at(generate, {"drafted_tokens"})))});
       if (!tokens_of_text) continue;
       lengths.push_back({.label = name,
                          .bars = {{.segments = {{*tokens_of_text, series_style(v),
@@ -138,8 +140,11 @@ std::string cost_section(const json& summary) {
   const HtmlTable prices = price_table(variants, splits.empty() ? "" : splits.front());
   if (!prices.empty()) {
     html +=
-        "<h3>Size, hours and price</h3>\n<p class=\"soft\">Parameters of the model, and of them or beside them those that "
-        "were trained; hours of training and answering. The price is that of the GPU hours at telemetry.gpu_hour_price_usd; a point is a hundredth of strict F1, raw reading.</p>\n" +
+        "<h3>Size, hours and price</h3>\n<p class=\"soft\">Parameters of the model, and of them or beside them those "
+        "that "
+        "were trained; hours of training and answering, of answering alone for free answers beside constrained ones. "
+        "The price is that of the GPU hours at telemetry.gpu_hour_price_usd; a point is a hundredth of strict F1, raw "
+        "reading.</p>\n" +
         prices.str();
   }
   if (!lengths.empty()) {

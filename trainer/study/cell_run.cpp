@@ -83,7 +83,8 @@ json model_json(const Recipe& recipe, DecoderModel& model) {
   return {{"path", recipe.model.path}, {"parameters", size.parameters}, {"trained", is_trained ? size.trained : 0}};
 }
 
-/// Hours of training and answering; where the ranks work on GPUs also theirs, and their price if the recipe names one.
+/// Hours of the cell's own training and answering; where the ranks work on GPUs also theirs, and their price if the
+/// recipe names one.
 json cost_json(const Recipe& recipe, const json& result, DecoderModel& model, std::int64_t num_ranks) {
   double seconds = result["generate"]["seconds"];
   if (result.contains("train")) seconds += result["train"]["seconds"].get<double>();
@@ -186,10 +187,11 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
     for (const char* key : {"train", "scores", "generate"}) free_row.erase(key);
     free_row["name"] = cell.name + ", free";
     free_row["of"] = cell.name;
-    free_row["overrides"]["decoding"] = "free";
+    free_row["overrides"][kDecodingOverride] = "free";
     GenerationOptions unconstrained = recipe.generation.options;
     unconstrained.constrain = false;
     answer_splits(unconstrained, directory / "free", free_row);
+    free_row["cost"] = cost_json(recipe, free_row, *model, mesh.world().size());
     if (first_rank) {
       write_file_whole(directory / "free" / "recipe.yaml", cell.loaded.resolved_yaml);
       write_file_whole(directory / "free" / "cell.json", free_row.dump(1) + "\n");

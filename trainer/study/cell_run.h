@@ -13,6 +13,9 @@
 
 namespace entune {
 
+/// The override that tells a cell of free answers from the cell of constrained ones that its key `of` names.
+inline constexpr const char* kDecodingOverride = "decoding";
+
 /// How a run of this recipe reports its scores.
 ScoreReportOptions score_report_options(const Recipe& recipe);
 

@@ -112,6 +112,13 @@ void order_cells(std::vector<FinishedCell>& cells, const std::vector<std::string
                    [&](const FinishedCell& a, const FinishedCell& b) { return place(a) < place(b); });
 }
 
+// The variant of the constrained answers that stand beside this cell's free ones, or "".
+std::string free_of(json cell) {
+  if (!cell.contains("of")) return "";
+  cell["overrides"].erase(kDecodingOverride);
+  return variant_name(cell);
+}
+
 void compare_and_write(json summary, const std::vector<FinishedCell>& cells, const fs::path& output,
                        std::int64_t num_examples = 0) {
   std::vector<NamedDocuments> documents;
@@ -121,7 +128,7 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
     const json scores = cell.result.value("scores", json::object());
     for (const auto& [split, ignored] : scores.items()) {
       documents.push_back({cell.result["name"], variant_name(cell.result), split,
-                           read_document_scores(cell.folder / "scores" / (split + ".jsonl"))});
+                           read_document_scores(cell.folder / "scores" / (split + ".jsonl")), free_of(cell.result)});
     }
   }
   summary["coverage"] = to_json(safe_harbor_coverage(labels_of(summary)));
@@ -334,8 +341,9 @@ bool has_name(const std::vector<FinishedCell>& cells, const std::string& name) {
                      [&](const FinishedCell& cell) { return string_at(cell.result, {"name"}) == name; });
 }
 
-// Makes `cell` of the run `run` fit beside `others`: a name of its own, and, where its recipe says otherwise than those
-// of cells with the same overrides, its folder as one more override, so that they do not pass for seeds of one setting.
+// Makes `cell` of the run `run` fit beside `others`, whose last one it belongs to if it holds free answers: a name of
+// its own, and, where its recipe says otherwise than those of cells with the same overrides, its folder as one more
+// override, so that they do not pass for seeds of one setting.
 void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, const std::string& run) {
   cell.variant = variant_name(cell.result);
   cell.setting = setting_of(cell.folder);
@@ -361,6 +369,7 @@ void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, con
   if (has_name(others, unique)) unique = fmt::format("{}: {}", run, name);
   for (int i = 2; has_name(others, unique); ++i) unique = fmt::format("{} ({}): {}", run, i, name);
   cell.result["name"] = unique;
+  if (cell.result.contains("of")) cell.result["of"] = string_at(others.back().result, {"name"});
 }
 
 }  // namespace

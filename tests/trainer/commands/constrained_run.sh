@@ -31,6 +31,9 @@ for name in ("data.json", "tensor.json"):
         assert with_draft["generate"]["generated_tokens"] == without["generate"]["generated_tokens"]
         assert with_draft["generate"]["accepted_tokens"] > 0 == without["generate"]["drafted_tokens"]
     assert both["generate"]["forward_passes"] < forced["generate"]["forward_passes"]
+assert 0 < cells["tiny, free"]["cost"]["hours"] < cells["tiny"]["cost"]["hours"], "the training is on one bill alone"
+rows = load("run/summary.json")["comparisons"]
+assert rows and {(row["a"], row["b"]) for row in rows} == {("tiny", "tiny, free")}, rows
 assert "tiny, free" in open(f"{out}/run/report.html").read()
 PYTHON
 echo "passed"

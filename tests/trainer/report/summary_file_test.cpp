@@ -247,6 +247,28 @@ TEST(CompareCells, EachSplitByItself) {
   EXPECT_TRUE(compare_cells({}, {}).empty());
 }
 
+TEST(CompareCells, FreeAnswersAreFamiliesOfTheirOwn) {
+  const std::vector<bool> all(40, true), none(40, false);
+  std::vector<bool> half;
+  for (int i = 0; i < 40; ++i) half.push_back(i % 2 == 0);
+  const std::vector<NamedDocuments> constrained = {{"x", "", "test", documents(all)},
+                                                   {"j", "", "test", documents(half)}};
+  std::vector<NamedDocuments> cells = constrained;
+  cells.push_back({"x, free", "", "test", documents(half), "x"});
+  cells.push_back({"j, free", "", "test", documents(none), "j"});
+  const ComparisonOptions options{.rounds = 999};
+  const json rows = compare_cells(cells, options), alone = compare_cells(constrained, options);
+  std::vector<std::string> raw;
+  for (const json& row : rows) {
+    if (row["reading"] == "raw") raw.push_back(row["a"].get<std::string>() + " - " + row["b"].get<std::string>());
+  }
+  EXPECT_THAT(raw, ElementsAre("x - j", "x, free - j, free", "x - x, free", "j - j, free"));
+  ASSERT_EQ(alone.size(), 2u);
+  EXPECT_EQ(rows[0], alone[0]) << "free answers beside them change no correction";
+  EXPECT_EQ(rows[2]["p_holm"], rows[0]["p_holm"]) << "two rows in their family, too";
+  EXPECT_GT(rows[4]["p_holm"], rows[0]["p_holm"]) << "four rows in this one";
+}
+
 TEST(CompareCells, OtherTextsAreRefused) {
   std::vector<DocumentScore> renamed = documents({true, true});
   renamed[1].id = "else";
