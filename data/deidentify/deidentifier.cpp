@@ -55,10 +55,10 @@ class Deidentifier::Replacements {
 
   std::int64_t num_drawn_again() const { return surrogates_.num_drawn_again(); }
 
-  /// nullopt: the operator does not recognize the value. `is_given`: the value is that of a span as it was given, neither
-  /// widened nor united; a mask of some characters counts from its ends, and would leave others of it otherwise.
-  std::optional<std::string> of(const Operator& what, const std::string& label, std::string_view value,
-                                bool is_given) {
+  /// nullopt: the operator does not recognize the value. `is_given`: the value is that of a span as it was given,
+  /// neither widened nor united; a mask of some characters counts from its ends, and would leave others of it
+  /// otherwise.
+  std::optional<std::string> of(const Operator& what, const std::string& label, std::string_view value, bool is_given) {
     switch (what.kind) {
       case OperatorKind::replace:
         return what.numbered ? numbered(label, value) : what.value ? *what.value : "<" + label + ">";
@@ -106,10 +106,13 @@ class Deidentifier::Replacements {
 };
 
 Deidentifier::Deidentifier(DeidentificationPolicy policy, std::optional<SecretKey> key) : policy_(std::move(policy)) {
+  constexpr std::size_t kFingerprintDigits = 16;
+  fingerprint_ = policy_.sha256.substr(0, kFingerprintDigits);
   if (!key) {
     if (needs_key(policy_)) throw std::logic_error("a policy with keyed operators needs a key");
     return;
   }
+  fingerprint_ = to_hex(hmac_sha256(key->derive("fingerprint"), policy_.sha256)).substr(0, kFingerprintDigits);
   hash_key_ = key->derive("hash");
   encryption_key_ = key->derive(kEncryptionPurpose);
   surrogate_key_ = key->derive("surrogate");
@@ -137,7 +140,7 @@ DeidentifiedDocument Deidentifier::apply(const Example& document) const {
   for (const Entity& entity : document.entities) values.push_back(index.slice(entity.start, entity.end));
 
   Replacements replacements(*this, document, values);
-  DeidentifiedDocument result{.id = document.id, .text = {}, .spans = {}};
+  DeidentifiedDocument result{.id = document.id, .text = {}, .spans = {}, .policy = fingerprint_};
   std::int64_t copied = 0;   // of the original
   std::int64_t written = 0;  // of the new text, in code points
   for (std::size_t i = 0; i < spans.size(); ++i) {

@@ -26,6 +26,7 @@ struct DeidentifiedDocument {
   std::string text;
   std::vector<DeidentifiedSpan> spans;  ///< in the text's order, apart
   std::int64_t surrogates_drawn_again = 0;
+  std::string policy = {};  ///< Deidentifier::fingerprint()
 };
 
 /// Replaces values as a policy says. All text outside of the covered spans stays as it is.
@@ -35,6 +36,9 @@ class Deidentifier {
   Deidentifier(DeidentificationPolicy policy, std::optional<SecretKey> key);
 
   const DeidentificationPolicy& policy() const { return policy_; }
+  /// Tells whether two results are of the same policy and key: 16 hexadecimal digits, with a key by HMAC under one
+  /// derived from it.
+  const std::string& fingerprint() const { return fingerprint_; }
 
   /// Throws InputError if the text is not UTF-8, a span is not within it, or a label is no plain name (shown_name.h).
   DeidentifiedDocument apply(const Example& document) const;
@@ -43,7 +47,7 @@ class Deidentifier {
   class Replacements;  // of one document
 
   DeidentificationPolicy policy_;
-  std::string hash_key_, encryption_key_, surrogate_key_, date_key_;
+  std::string hash_key_, encryption_key_, surrogate_key_, date_key_, fingerprint_;
 };
 
 /// The offset of a document's dates, by HMAC of its id: in [-365, 365], never 0.

@@ -118,6 +118,7 @@ std::string output_line(const DeidentifiedDocument& document) {
     entity["operator"] = name_of(span.done);
     line["entities"].push_back(std::move(entity));
   }
+  line["policy"] = document.policy;
   return line.dump();
 }
 

@@ -14,8 +14,8 @@ namespace entune {
 /// string or an integer; the line's number where there is none) and
 ///   documents    "text", and "entities" [{"start", "end", "label", "value"?}] unless their spans lie in another file
 ///   spans        "entities" alone, as predict writes them, in the order of the documents
-///   output       "text", "entities" [{"start", "end", "label", "operator"}]: the new text and what stands in it; what
-///                was redacted is not there
+///   output       "text", "entities" [{"start", "end", "label", "operator"}], "policy": the new text, what stands in it
+///                (what was redacted is not there) and the fingerprint of policy and key
 ///   audit        "policy_sha256", "spans" [{"start", "end", "new_start", "new_end", "label", "operator",
 ///                "by_default"}]: every span in the old and in the new text, no value
 class SpanLineReader {

@@ -52,7 +52,14 @@ JsonlOutput::JsonlOutput(const std::filesystem::path& path, Existing existing) :
                     "to replace it, --resume to go on behind it, or another file to --output",
                     path.string(), status.st_size));
   }
-  fchmod(descriptor_, 0600);  // an earlier file may be open to all; one of another user stays as it is
+  // An earlier file may be open to all; one of another user cannot be changed.
+  if (fchmod(descriptor_, 0600) != 0 && (status.st_mode & 077) != 0) {
+    close(descriptor_);
+    throw InputError(
+        fmt::format("{}: expected a file of mode 0600 or one that can be made so, found {:04o} of another "
+                    "user; give another file to --output",
+                    path.string(), status.st_mode & 07777));
+  }
   if (status.st_size == 0) return;
   const std::int64_t kept = existing == Existing::resumed ? whole_lines_bytes(descriptor_, status.st_size, path) : 0;
   if (ftruncate(descriptor_, kept) != 0) throw std::system_error(errno, std::generic_category(), path.string());

@@ -16,7 +16,8 @@ class JsonlOutput {
   enum class Existing { refused, replaced, resumed };
 
   /// "-" is standard output, which cannot be resumed. The file gets mode 0600. Resumed: a torn last line is cut off.
-  /// Throws InputError if the file is there under Existing::refused or cannot be written. What is no regular file
+  /// Throws InputError if the file is there under Existing::refused, cannot be written, or is another user's that
+  /// others may read. What is no regular file
   /// (/dev/null, a pipe) is simply written to.
   JsonlOutput(const std::filesystem::path& path, Existing existing);
   ~JsonlOutput();

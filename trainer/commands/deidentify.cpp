@@ -5,7 +5,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 
 #include "data/deidentify/deidentifier.h"
 #include "data/deidentify/span_lines.h"
@@ -38,9 +37,7 @@ struct Arguments {
   bool overwrite = false;
   WindowOptions windows;
 
-  JsonlOutput::Existing existing() const {
-    return existing_output(resume, overwrite);
-  }
+  JsonlOutput::Existing existing() const { return existing_output(resume, overwrite); }
 };
 
 // 45 CFR 164.514(b)(2)(i)(R) and (C), 164.514(c).
@@ -64,10 +61,8 @@ class Output {
  public:
   explicit Output(const Arguments& arguments)
       : deidentifier_(make_deidentifier(arguments)), output_(arguments.output, arguments.existing()) {
-    if (!arguments.audit.empty()) {
-      if (arguments.resume) require_same_policy(arguments.audit);
-      audit_.emplace(arguments.audit, arguments.existing());
-    }
+    if (arguments.resume) require_same_policy(arguments.output);
+    if (!arguments.audit.empty()) audit_.emplace(arguments.audit, arguments.existing());
   }
 
   /// To be asked for every document in order.
@@ -81,13 +76,17 @@ class Output {
                       "alone; give the files of one run, or start anew with --overwrite",
                       id));
     }
-    if (written && !audited) unaudited_.insert(id);  // it was cut off between the two
+    if (written && !audited) ++num_unaudited_;  // it was cut off between the two
     return audited;
   }
 
   void take(const Example& document) {
     const DeidentifiedDocument done = deidentifier_.apply(document);
-    if (unaudited_.erase(done.id) == 0) output_.write(output_line(done));
+    if (num_unaudited_ > 0) {  // they come before all that are not written
+      --num_unaudited_;
+    } else {
+      output_.write(output_line(done));
+    }
     if (audit_) audit_->write(audit_line(done, deidentifier_.policy()));
     ++num_documents_;
     num_drawn_again_ += done.surrogates_drawn_again;
@@ -118,6 +117,7 @@ class Output {
     DeidentificationPolicy policy = load_policy(arguments.policy);
     std::optional<SecretKey> key;
     if (needs_key(policy)) key = read_secret_key(*policy.key);
+    if (policy.key) require_key_apart(*policy.key, {arguments.output, arguments.audit});
     print_notes(policy);
     return Deidentifier(std::move(policy), std::move(key));
   }
@@ -134,22 +134,22 @@ class Output {
     return fmt::format("{}", fmt::join(shown, ", "));
   }
 
-  void require_same_policy(const std::string& audit) const {
-    std::ifstream file(audit, std::ios::binary);
+  void require_same_policy(const std::string& output) const {
+    std::ifstream file(output, std::ios::binary);
     std::string line;
-    if (!std::getline(file, line) || file.eof()) return;  // a torn line will be cut off
+    if (!std::getline(file, line)) return;
     const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
-    if (!object.is_object() || object.value("policy_sha256", nlohmann::json()) != deidentifier_.policy().sha256)
-      throw InputError(
-          fmt::format("{}:1: expected the audit of this policy, found another; give the policy as it was, or start "
-                      "anew with --overwrite",
-                      audit));
+    if (!object.is_object() || object.value("policy", nlohmann::json()) != deidentifier_.fingerprint())
+      throw InputError(fmt::format(
+          "{}:1: expected a line of this policy and key, found another; give policy and key as they were, or "
+          "start anew with --overwrite",
+          output));
   }
 
   Deidentifier deidentifier_;
   JsonlOutput output_;
   std::optional<JsonlOutput> audit_;
-  std::set<std::string> unaudited_;
+  std::int64_t num_unaudited_ = 0;  // of the documents that are taken next: written, but not in the audit
   std::int64_t num_documents_ = 0;
   std::int64_t num_by_default_ = 0;
   std::int64_t num_drawn_again_ = 0;

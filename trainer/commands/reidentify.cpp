@@ -24,19 +24,24 @@ struct Arguments {
 SecretKey key_of(const Arguments& arguments) {
   const int given = !arguments.policy.empty() + !arguments.key.file.empty() + !arguments.key.environment.empty();
   if (given != 1) throw InputError("expected one of --policy, --key-file and --key-env, which say where the key is");
-  if (arguments.policy.empty()) return read_secret_key(arguments.key);
-  const DeidentificationPolicy policy = load_policy(arguments.policy);
-  if (!policy.key) throw InputError(fmt::format("{}: expected `key`, found none", arguments.policy));
-  return read_secret_key(*policy.key);
+  KeySource source = arguments.key;
+  if (!arguments.policy.empty()) {
+    const DeidentificationPolicy policy = load_policy(arguments.policy);
+    if (!policy.key) throw InputError(fmt::format("{}: expected `key`, found none", arguments.policy));
+    source = *policy.key;
+  }
+  require_key_apart(source, {arguments.output});
+  return read_secret_key(source);
 }
 
 void run_reidentify(const Arguments& arguments) {
   const SecretKey key = key_of(arguments);
-  require_apart({arguments.input}, {arguments.output});
+  std::vector<std::string> inputs = {arguments.input};
+  if (!arguments.policy.empty()) inputs.push_back(arguments.policy);
+  require_apart(inputs, {arguments.output});
   std::ifstream file = open_input(arguments.input);
   SpanLineReader reader(file, arguments.input);
-  JsonlOutput output(arguments.output,
-                     existing_output(/*resume=*/false, arguments.overwrite));
+  JsonlOutput output(arguments.output, existing_output(/*resume=*/false, arguments.overwrite));
   std::int64_t num_documents = 0, num_restored = 0;
   while (const std::optional<SpanLineReader::Output> line = reader.next_output()) {
     try {

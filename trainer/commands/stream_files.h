@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/deidentify/secret_key.h"
 #include "data/documents/jsonl_output.h"
 #include "data/input_error.h"
 
@@ -26,18 +27,30 @@ inline JsonlOutput::Existing existing_output(bool resume, bool overwrite) {
   return overwrite ? JsonlOutput::Existing::replaced : JsonlOutput::Existing::refused;
 }
 
+/// Whether both name one file, there or not.
+inline bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::weakly_canonical(a, error) == std::filesystem::weakly_canonical(b, error) ||
+         std::filesystem::equivalent(a, b, error);
+}
+
 /// Throws InputError if what is to be written is one of the files that are read, or both outputs are one.
 inline void require_apart(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     std::vector<std::string> others = inputs;
     others.insert(others.end(), outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(i));
     for (const std::string& other : others) {
-      std::error_code error;
-      const bool is_same_name =
-          std::filesystem::weakly_canonical(outputs[i], error) == std::filesystem::weakly_canonical(other, error);
-      if (is_same_name || std::filesystem::equivalent(outputs[i], other, error))
+      if (is_same_file(outputs[i], other))
         throw InputError(fmt::format("{}: expected another file than {}, found the same", outputs[i], other));
     }
+  }
+}
+
+/// The same for the file of a key, whose name is not said: a key may stand there by mistake.
+inline void require_key_apart(const KeySource& key, const std::vector<std::string>& outputs) {
+  for (const std::string& output : outputs) {
+    if (!key.file.empty() && !output.empty() && is_same_file(output, key.file))
+      throw InputError(fmt::format("{}: expected another file than the key's, found the same", output));
   }
 }
 

@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -34,6 +36,8 @@ void on_rank_zero(Communicator& group, const std::function<void()>& work) {
       work();
     } catch (const InputError& error) {
       failure = std::string("I") + error.what();
+    } catch (const nlohmann::json::parse_error& error) {  // what() quotes what it read
+      failure = fmt::format("EJSON error {} at byte {}", error.id, error.byte);
     } catch (const std::exception& error) {
       failure = std::string("E") + error.what();
     }

@@ -86,7 +86,9 @@ TEST(Deidentifier, AMaskOfSomeCharactersCountsInTheSpanThatWasGiven) {
 }
 
 TEST(Deidentifier, RefusesLabelsThatAreNoPlainNames) {
-  EXPECT_THAT(input_error_of([] { apply(policy_of({}), document("Ida", {{0, 3, "Mary Smith"}})); }),
+  EXPECT_THAT(input_error_of([] {
+                apply(policy_of({}), document("Ida", {{0, 3, "Mary Smith"}}));
+              }),
               AllOf(HasSubstr("expected a label"), Not(HasSubstr("Mary"))));
 }
 
@@ -161,20 +163,67 @@ TEST(CoveredSpans, TakesInWholeWordsAndJoinsWhatOverlaps) {
   EXPECT_EQ(covered("abcdefgh", {{0, 3, "A"}, {2, 5, "A"}, {4, 8, "B"}}, false), (Spans{{0, 8, "B"}}));
 }
 
+/// Any operator with any parameters.
+Operator random_operator(Random& random) {
+  const std::vector<OperatorKind> kinds = {OperatorKind::replace,   OperatorKind::redact,     OperatorKind::mask,
+                                           OperatorKind::hash,      OperatorKind::encrypt,    OperatorKind::surrogate,
+                                           OperatorKind::age,       OperatorKind::zip,        OperatorKind::keep,
+                                           OperatorKind::year_only, OperatorKind::date_shift, OperatorKind::date_shift};
+  Operator what{.kind = random.choice(kinds)};
+  what.numbered = random.chance(0.3);
+  what.character = random.chance(0.5) ? "*" : "\U0001F600";
+  if (random.chance(0.5)) what.count = random.between(1, 10);
+  what.from_end = random.chance(0.5);
+  what.length = random.between(8, 64);
+  what.day_first = random.chance(0.5);
+  return what;
+}
+
 TEST(Properties, OutsideTheSpansNothingChanges) {
   Random random(1);
-  const std::vector<OperatorKind> kinds = {OperatorKind::replace, OperatorKind::redact,    OperatorKind::mask,
-                                           OperatorKind::hash,    OperatorKind::encrypt,   OperatorKind::surrogate,
-                                           OperatorKind::age,     OperatorKind::year_only, OperatorKind::keep};
   for (int i = 0; i < 4000; ++i) {
-    const Example before = random_document(random, 40);
-    const DeidentificationPolicy policy = policy_of(
-        {}, {{"L0", {.kind = random.choice(kinds)}}, {"L1", {.kind = random.choice(kinds)}}}, random.chance(0.5));
+    Example before = random_document(random, 40);
+    if (random.chance(0.3)) {  // something that dates, ages and ZIP codes are found in
+      const std::int64_t start = CodePointIndex(before.text).size();
+      const std::string value = random.choice(std::vector<std::string>{"2024-02-29", "3/4/1999", "97", "62704-1234"});
+      before.text += value + " end";
+      before.entities.push_back({start, start + std::ssize(value), fmt::format("L{}", random.below(3))});
+    }
+    const DeidentificationPolicy policy =
+        policy_of({}, {{"L0", random_operator(random)}, {"L1", random_operator(random)}}, random.chance(0.5));
     const DeidentifiedDocument after = apply(policy, before);
     expect_untouched_outside(before, after);
     expect_all_covered(before, after);
     if (HasFatalFailure()) return;
   }
+}
+
+// A mask with a count hides so many characters of the span that was given, and nothing else of it.
+TEST(Properties, AMaskOfSomeCharactersHidesJustThese) {
+  Random random(4);
+  int num_masked = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const Example before = random_document(random, 40);
+    Operator mask{.kind = OperatorKind::mask, .character = "\U0001F600"};
+    mask.count = random.between(1, 9);
+    mask.from_end = random.chance(0.5);
+    const DeidentifiedDocument after = apply(policy_of({}, {{"L0", mask}}, random.chance(0.5)), before);
+    const CodePointIndex old_index(before.text), new_index(after.text);
+    for (const DeidentifiedSpan& span : after.spans) {
+      if (span.original.label != "L0" || span.by_default) continue;
+      ++num_masked;
+      ASSERT_NE(std::ranges::find(before.entities, span.original), before.entities.end()) << "widened or united";
+      const std::int64_t size = span.original.end - span.original.start, hidden = std::min(*mask.count, size);
+      ASSERT_EQ(span.written.end - span.written.start, size);
+      for (std::int64_t at = 0; at < size; ++at) {
+        const bool is_hidden = mask.from_end ? at >= size - hidden : at < hidden;
+        const std::int64_t old_at = span.original.start + at, new_at = span.written.start + at;
+        ASSERT_EQ(new_index.slice(new_at, new_at + 1),
+                  is_hidden ? std::string_view(mask.character) : old_index.slice(old_at, old_at + 1));
+      }
+    }
+  }
+  EXPECT_GT(num_masked, 500);
 }
 
 // What stands for a value says nothing of it: another text of the same length in the same place gives the same result,
@@ -199,7 +248,7 @@ TEST(Properties, NothingOfARemovedValueRemains) {
       ASSERT_EQ(apply(policy, other).text, after.text);
     }
     for (const OperatorKind kind : {OperatorKind::hash, OperatorKind::encrypt, OperatorKind::surrogate}) {
-      const DeidentifiedDocument after = apply(policy_of({.kind = kind}), before);
+      const DeidentifiedDocument after = apply(policy_of({.kind = kind}, {}, random.chance(0.5)), before);
       const CodePointIndex new_index(after.text);
       for (const DeidentifiedSpan& span : after.spans) {
         const std::string value(index.slice(span.original.start, span.original.end));

@@ -93,10 +93,11 @@ TEST(SpanLines, OutputComesBack) {
                                       .text = "x <P>",
                                       .spans = {{{0, 1, "K"}, {0, 1, "K"}, OperatorKind::keep, false},
                                                 {{2, 9, "P"}, {2, 5, "P"}, OperatorKind::replace, true},
-                                                {{10, 12, "R"}, {5, 5, "R"}, OperatorKind::redact, false}}};
+                                                {{10, 12, "R"}, {5, 5, "R"}, OperatorKind::redact, false}},
+                                      .policy = "0f"};
   EXPECT_EQ(output_line(document),
             R"({"id":"a","text":"x <P>","entities":[{"start":0,"end":1,"label":"K","operator":"keep"},)"
-            R"({"start":2,"end":5,"label":"P","operator":"replace"}]})");
+            R"({"start":2,"end":5,"label":"P","operator":"replace"}],"policy":"0f"})");
   DeidentificationPolicy policy;
   policy.sha256 = "00ff";
   EXPECT_EQ(audit_line({.id = "a", .text = "x <P>", .spans = {document.spans[1]}}, policy),

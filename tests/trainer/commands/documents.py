@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""predict and evaluate on documents that are much longer than a window. documents.py ROOT BUILD [COUNT LENGTH]
+"""predict, evaluate and deidentify on documents that are much longer than a window. documents.py ROOT BUILD [COUNT LENGTH]
 
 A tiny model learns to answer texts with their first "Ida", well enough that most documents have several. COUNT documents of
 LENGTH characters: 1 and 2 ranks write the same, one that is killed and resumed too, and a bad line leaves what stands before it. With a
@@ -216,6 +216,35 @@ def check_evaluation(run, documents, answers):
     expect(result["generate"]["windows"] == sum(a["windows"] for a in answers), "expected the windows of predict")
 
 
+def check_deidentification(run, documents, source, answers):
+    """What predict finds is what goes: no character of it is left in its place, on two ranks, resumed too."""
+    (OUT / "policy.yaml").write_text("snap: none\ndefault: replace\n", encoding="utf-8")
+
+    def deidentify(output, audit, *arguments, ranks=1):
+        launcher = [*MPIRUN, str(ranks)] if ranks > 1 else []
+        return finish(subprocess.Popen([*launcher, str(TRAINER), "deidentify", str(run), "--policy", str(OUT / "policy.yaml"), "--input", str(source),
+                                        "--output", str(output), "--audit", str(audit), *WINDOWS, *arguments],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+
+    output, audit = OUT / "clean.jsonl", OUT / "audit.jsonl"
+    deidentify(output, audit, ranks=2)
+    for document, answer, clean, spans in zip(documents, answers, lines(output), lines(audit), strict=True):
+        expect(document["id"] == clean["id"] == spans["id"], "expected the documents in their order")
+        covered = {at for span in spans["spans"] for at in range(span["start"], span["end"])}
+        expect(answer["entities"] and all(at in covered for e in answer["entities"] for at in range(e["start"], e["end"])),
+               f"{document['id']}: expected all that predict finds to be removed")
+        rebuilt, end = "", 0
+        for span in spans["spans"]:
+            rebuilt += document["text"][end:span["start"]] + "<PERSON>"
+            end = span["end"]
+        expect(clean["text"] == rebuilt + document["text"][end:], f"{document['id']}: expected the rest as it was")
+    whole, whole_audit = output.read_bytes(), audit.read_bytes()
+    output.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + b"{")
+    audit.write_bytes(whole_audit.splitlines(keepends=True)[0])
+    deidentify(output, audit, "--resume", ranks=2)
+    expect(output.read_bytes() == whole and audit.read_bytes() == whole_audit, "expected the resumed output to equal the uncut one")
+
+
 def main():
     random.seed(7)
     run = learn()
@@ -232,6 +261,7 @@ def main():
     if not HUNDRED:
         check_streams(run, documents, answers)
         check_evaluation(run, documents, answers)
+        check_deidentification(run, documents, source, answers)
 
 
 try:

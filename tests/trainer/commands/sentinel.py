@@ -318,7 +318,7 @@ def bad_inputs():
         jobs.append((f"as-recipe-{number}", "show-config", "--recipe", DATA / file))
     jobs.append(("words", "predict", RUNS / "run", "--text", "letters", "for", FIRST, f"--{LAST} {FIRST}"))
     jobs.append(("option", "predict", RUNS / "run", "--text", "x", f"-{FIRST}"))
-    for name in ("cut.jsonl", "label-outside.jsonl", "offsets.jsonl"):
+    for name in ("cut.jsonl", "label.jsonl", "label-outside.jsonl", "offsets.jsonl"):
         jobs.append((f"deidentify-{name}", "deidentify", "--policy", ROOT / "recipes" / "deidentify" / "safe_harbor.yaml", "--input", DATA / name,
                      "--output", OUT / f"none-{name}"))
     for number, file in enumerate(("clinical-note", "plain.txt")):
