@@ -200,7 +200,8 @@ class Cutter {
 }  // namespace
 
 std::vector<Window> cut(std::string_view text, const WindowLimits& limits) {
-  if (limits.count_tokens(text) <= std::max(limits.max_tokens, limits.whole_tokens)) return {{0, CodePointIndex(text).size()}};
+  if (limits.count_tokens(text) <= std::max(limits.max_tokens, limits.whole_tokens))
+    return {{0, CodePointIndex(text).size()}};
   return Cutter(text, limits).cut();
 }
 

@@ -232,7 +232,8 @@ TEST_P(DecoderModelByTraining, TensorParallelGivesTheGradientsOfOneRank) {
         EXPECT_EQ(held, full);
         for (std::size_t i = 0; i < batches.size(); ++i) {
           SCOPED_TRACE(testing::Message() << "batch " << i);
-          expect_part_of(expected[i], test::run(*model, {batches[i]}), *model, group, kTolerance);
+          // What one row's loss gives queries nearly cancels: up to 1.2e-5 was seen, on a CPU with AVX-512.
+          expect_part_of(expected[i], test::run(*model, {batches[i]}), *model, group, 3 * kTolerance);
         }
         expect_close(model->logits(batches[0], {3, 14, 40}), logits, kTolerance, "logits");
       }
