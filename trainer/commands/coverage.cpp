@@ -32,8 +32,8 @@ AssignedClasses assigned_classes(const std::vector<std::string>& entries) {
 
 void print_coverage(const Arguments& arguments) {
   const LoadedRecipe loaded = load_recipe(arguments.recipe, arguments.overrides, {.check_files = false});
-  const nlohmann::json coverage =
-      to_json(safe_harbor_coverage(loaded.recipe.labels, assigned_classes(arguments.assigned)));
+  nlohmann::json coverage = to_json(safe_harbor_coverage(loaded.recipe.labels, assigned_classes(arguments.assigned)));
+  coverage["labels_kept_out_of_training"] = loaded.recipe.data.held_out_labels;
   fmt::print("{}", arguments.json ? coverage.dump(1) + "\n" : coverage_text(coverage));
 }
 

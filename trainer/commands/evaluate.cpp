@@ -111,7 +111,7 @@ void run_evaluate(const Arguments& arguments, Communicator& world) {
                   .keep_predictions = arguments.compare_decoding,
                   .progress = arguments.compare_decoding ? "answering, " + decoding.name : "answering"}));
     json result{{"name", decoding.name}, {"format", recipe.task.format}, {"seed", recipe.seed}};
-    if (arguments.compare_decoding) result["overrides"] = {{"decoding", decoding.name}};
+    if (arguments.compare_decoding) result["overrides"] = {{kDecodingOverride, decoding.name}};
     result["generate"] = answering_json(answered.back(), examples.size());
     if (world.rank() == 0)
       result["scores"][split] = score_report(answered.back().documents, recipe.labels, score_report_options(recipe));

@@ -28,10 +28,14 @@ std::string class_of(const json& row) {
   return fmt::format("({}) {}", string_at(row, {"class"}), string_at(row, {"name"}));
 }
 
-/// One sentence on the labels that belong to no class, or "".
-std::string without_class(const json& coverage) {
-  const std::string labels = joined(at_path(coverage, {"labels_without_class"}));
-  return labels.empty() ? "" : fmt::format("In no class by their names: {}.", labels);
+/// Sentences on the labels that belong to no class, and on those that no training showed, or "".
+std::string remarks(const json& coverage) {
+  const std::string others = joined(at_path(coverage, {"labels_without_class"}));
+  const std::string unseen = joined(at_path(coverage, {"labels_kept_out_of_training"}));
+  std::string text;
+  if (!others.empty()) text = fmt::format("In no class by their names: {}.", others);
+  if (!unseen.empty()) text += fmt::format("{}Kept out of training: {}.", text.empty() ? "" : " ", unseen);
+  return text;
 }
 
 }  // namespace
@@ -52,7 +56,7 @@ std::string coverage_text(const json& coverage) {
     line += row.back();
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
-  const std::string others = without_class(coverage);
+  const std::string others = remarks(coverage);
   return text + (others.empty() ? "" : others + "\n") + string_at(coverage, {"statement"}) + "\n";
 }
 
@@ -68,7 +72,7 @@ std::string coverage_section(const json& summary) {
   return fmt::format(
       "<section>\n<h2>Labels and the Safe Harbor classes</h2>\n<p class=\"soft\">Which of the 18 classes of 45 CFR "
       "164.514(b)(2)(i) have a label, matched by the labels' names. {}</p>\n{}<p class=\"soft\">{}</p>\n</section>\n",
-      html_escaped(without_class(coverage)), table.str(), html_escaped(string_at(coverage, {"statement"})));
+      html_escaped(remarks(coverage)), table.str(), html_escaped(string_at(coverage, {"statement"})));
 }
 
 }  // namespace entune

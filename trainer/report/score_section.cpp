@@ -156,7 +156,9 @@ std::string comparison_part(const json& summary, const std::string& split) {
   if (table.empty()) return "";
   return "<h3>Comparisons</h3>\n<p class=\"soft\">Paired approximate randomization: all answers to the texts of a "
          "template are swapped "
-         "between A and B at random. Holm's correction covers all rows; the verdict is at 5 %. Intervals are 95 %, by "
+         "between A and B at random. Holm's correction covers the rows of one metric; free answers among each other, "
+         "and "
+         "beside constrained ones, are corrected apart. The verdict is at 5 %. Intervals are 95 %, by "
          "a paired "
          "bootstrap over templates. Cells that differ by seed alone are pooled.</p>\n" +
          table.str();

@@ -185,7 +185,7 @@ void run_cell(const StudyCell& cell, const CellSetup& setup, const CellData& dat
   if (recipe.generation.options.constrain) {
     json free_row = result;
     for (const char* key : {"train", "scores", "generate"}) free_row.erase(key);
-    free_row["name"] = cell.name + ", free";
+    free_row["name"] = fmt::format("{}{}", cell.name, kFreeSuffix);
     free_row["of"] = cell.name;
     free_row["overrides"][kDecodingOverride] = "free";
     GenerationOptions unconstrained = recipe.generation.options;

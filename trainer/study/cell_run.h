@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string_view>
 
 #include "data/scoring/score_report.h"
 #include "distributed/device_mesh.h"
@@ -15,6 +16,8 @@ namespace entune {
 
 /// The override that tells a cell of free answers from the cell of constrained ones that its key `of` names.
 inline constexpr const char* kDecodingOverride = "decoding";
+/// What the name of such a cell has behind that of the other one.
+inline constexpr std::string_view kFreeSuffix = ", free";
 
 /// How a run of this recipe reports its scores.
 ScoreReportOptions score_report_options(const Recipe& recipe);

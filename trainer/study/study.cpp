@@ -131,13 +131,14 @@ void compare_and_write(json summary, const std::vector<FinishedCell>& cells, con
                            read_document_scores(cell.folder / "scores" / (split + ".jsonl")), free_of(cell.result)});
     }
   }
-  summary["coverage"] = to_json(safe_harbor_coverage(labels_of(summary)));
   ComparisonOptions options;
   options.bootstrap_samples = summary.value("bootstrap", options.bootstrap_samples);
   options.seed = summary.value("seed", options.seed);
   for (const std::string& split : splits_of(summary)) {
     if (options.held_out.empty()) options.held_out = held_out_labels(summary, split);
   }
+  summary["coverage"] = to_json(safe_harbor_coverage(labels_of(summary)));
+  summary["coverage"]["labels_kept_out_of_training"] = options.held_out;
   summary["comparisons"] = compare_cells(documents, options);
   std::string examples;
   if (num_examples > 0) {
@@ -347,9 +348,11 @@ bool has_name(const std::vector<FinishedCell>& cells, const std::string& name) {
 void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, const std::string& run) {
   cell.variant = variant_name(cell.result);
   cell.setting = setting_of(cell.folder);
+  const bool is_free_row = cell.result.contains("of");
   json place;
+  if (is_free_row) place = at_path(others.back().result, {"overrides", "run"});
   for (const FinishedCell& other : others) {
-    if (other.variant != cell.variant) continue;
+    if (is_free_row || other.variant != cell.variant) continue;
     if (cell.setting != other.setting) {
       if (place.is_null()) place = cell.folder.parent_path().parent_path().string();
       continue;
@@ -369,7 +372,7 @@ void fit_beside(FinishedCell& cell, const std::vector<FinishedCell>& others, con
   if (has_name(others, unique)) unique = fmt::format("{}: {}", run, name);
   for (int i = 2; has_name(others, unique); ++i) unique = fmt::format("{} ({}): {}", run, i, name);
   cell.result["name"] = unique;
-  if (cell.result.contains("of")) cell.result["of"] = string_at(others.back().result, {"name"});
+  if (is_free_row) cell.result["of"] = string_at(others.back().result, {"name"});
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "data/input_error.h"
 #include "distributed/cuda_devices.h"
+#include "trainer/study/cell_run.h"
 #include "trainer/study/choose_device.h"
 #include "trainer/study/run_folder.h"
 
@@ -33,7 +34,8 @@ std::vector<std::string> answering_cells(const fs::path& run) {
   return names;
 }
 
-std::string choose_cell(const fs::path& run, const std::string& name) {
+std::string choose_cell(const fs::path& run, std::string name) {
+  if (name.ends_with(kFreeSuffix)) name.resize(name.size() - kFreeSuffix.size());  // the same model
   const std::vector<std::string> names = answering_cells(run);
   if (name.empty() && names.size() == 1) return names.front();
   const auto folder_of = [&](const std::string& cell) { return RunFolder(run).cell(cell).filename().string(); };
@@ -76,8 +78,7 @@ std::unique_ptr<DeviceMesh> make_mesh(const Recipe& recipe, Communicator& world,
                                       CollectiveWatch* watch) {
   use_deterministic_algorithms(recipe.parallel.deterministic);
   const auto tensor = static_cast<int>(recipe.parallel.tensor);
-  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor, choose_device(recipe, world), time,
-                                      watch);
+  return std::make_unique<DeviceMesh>(world, world.size() / tensor, tensor, choose_device(recipe, world), time, watch);
 }
 
 fs::path trained_weights(const Recipe& recipe, const fs::path& directory) {

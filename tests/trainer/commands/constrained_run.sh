@@ -36,4 +36,25 @@ rows = load("run/summary.json")["comparisons"]
 assert rows and {(row["a"], row["b"]) for row in rows} == {("tiny", "tiny, free")}, rows
 assert "tiny, free" in open(f"{out}/run/report.html").read()
 PYTHON
+
+# One report over runs with other settings: free answers stay beside the constrained ones of their own run.
+run() { "$trainer" --recipe "$out/recipe.yaml" generation.max_new_tokens=auto evaluation.bootstrap=20 "$@" >"$out/log"; }
+run output="$out/plain" generation.constrain=none
+run output="$out/other" generation.constrain=format training.optimizer.lr=1e-3
+"$trainer" report "$out/plain" "$out/run" "$out/other" --output "$out/all" >"$out/log"
+python3 - "$out" <<'PYTHON'
+import json, sys
+out = sys.argv[1]
+summary = json.load(open(f"{out}/all/summary.json"))
+cells = {cell["name"]: cell for cell in summary["cells"]}
+names = ["tiny", "tiny: tiny", "tiny, free", "tiny (2): tiny", "tiny: tiny, free"]
+assert list(cells) == names, list(cells)
+assert [cells[name].get("of") for name in names] == [None, None, "tiny: tiny", None, "tiny (2): tiny"], "the cell that each belongs to"
+pairs = {(row["a"], row["b"]) for row in summary["comparisons"] if row["reading"] == "raw"}
+plain, one, one_free, two, two_free = names
+assert pairs == {(plain, one), (plain, two), (one, two), (one_free, two_free), (one, one_free), (two, two_free)}, pairs
+PYTHON
+# The free answers' model is that of the cell itself.
+"$trainer" predict "$out/run" --cell "tiny, free" --text "7 letters for Ida" >"$out/answer"
+grep -q '"entities"' "$out/answer"
 echo "passed"
