@@ -31,10 +31,9 @@ class AnswerGuide {
   GrammarPoints start() const { return {grammar_->start()}; }
   GrammarPoints after(const GrammarPoints& points, std::string_view bytes) const;
   GrammarPoints after(const GrammarPoints& points, TokenId id) const { return after(points, tokenizer_.bytes(id)); }
-  /// The last states' are kept, as many as fit kMostKept numbers: a state comes again where a draft was not taken, or
-  /// where an answer is decoded again. Valid until the next call.
+  /// Valid until the next call. Those of some states are kept: a state comes again where a draft was not taken.
   const AllowedTokens& allowed(const GrammarPoints& points);
-  static constexpr std::size_t kMostKept = 1 << 14;
+  static constexpr std::size_t kMostKept = 1 << 14;  ///< points and tokens of all states that are kept
   /// Drops what allowed() has kept.
   void forget();
   /// A limit of tokens, the stop token included, with which an answer can be whole.

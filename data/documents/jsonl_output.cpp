@@ -56,8 +56,8 @@ JsonlOutput::JsonlOutput(const std::filesystem::path& path, Existing existing) :
   if (fchmod(descriptor_, 0600) != 0 && (status.st_mode & 077) != 0) {
     close(descriptor_);
     throw InputError(
-        fmt::format("{}: expected a file of mode 0600 or one that can be made so, found {:04o} of another "
-                    "user; give another file to --output",
+        fmt::format("{}: expected a file that can be made its owner's alone to read, found mode {:04o}, "
+                    "which cannot be changed; give another file, or - for standard output",
                     path.string(), status.st_mode & 07777));
   }
   if (status.st_size == 0) return;

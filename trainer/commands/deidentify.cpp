@@ -13,6 +13,7 @@
 #include "data/input_error.h"
 #include "data/shown_name.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/key_file.h"
 #include "trainer/commands/stream_files.h"
 #include "trainer/commands/window_arguments.h"
 #include "trainer/evaluate/document_answers.h"

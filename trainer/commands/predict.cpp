@@ -38,7 +38,7 @@ struct Arguments {
 class Documents {
  public:
   explicit Documents(const Arguments& arguments) {
-    open_input(arguments);
+    open(arguments);
     output_.emplace(arguments.output, existing_output(arguments.resume, arguments.overwrite));
   }
 
@@ -61,7 +61,7 @@ class Documents {
     }
   }
 
-  void open_input(const Arguments& arguments) {
+  void open(const Arguments& arguments) {
     if (!arguments.text.empty()) {
       require_utf8(arguments.text);
       only_ = {.id = "1", .text = arguments.text};
@@ -70,10 +70,7 @@ class Documents {
     const bool standard_input = arguments.input == "-";
     if (!standard_input) {
       if (arguments.output != "-") require_apart({arguments.input}, {arguments.output});
-      file_.open(arguments.input);
-      if (!file_)
-        throw InputError(fmt::format("{}: cannot be read; give an existing file to --input, or - for standard input",
-                                     arguments.input));
+      file_ = open_input(arguments.input);
     }
     using Lines = DocumentReader::Lines;
     reader_.emplace(standard_input ? std::cin : file_, arguments.input,

@@ -7,6 +7,7 @@
 #include "data/documents/jsonl_output.h"
 #include "data/input_error.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/key_file.h"
 #include "trainer/commands/stream_files.h"
 #include "trainer/recipe/deidentify_policy.h"
 

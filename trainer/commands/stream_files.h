@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "data/deidentify/secret_key.h"
 #include "data/documents/jsonl_output.h"
 #include "data/input_error.h"
 
@@ -17,7 +16,7 @@ namespace entune {
 inline std::ifstream open_input(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file || std::filesystem::is_directory(path))
-    throw InputError(fmt::format("{}: expected a file, found none that can be read", path));
+    throw InputError(fmt::format("{}: expected a file that can be read, found none", path));
   return file;
 }
 
@@ -30,7 +29,8 @@ inline JsonlOutput::Existing existing_output(bool resume, bool overwrite) {
 /// Whether both name one file, there or not.
 inline bool is_same_file(const std::string& a, const std::string& b) {
   std::error_code error;
-  return std::filesystem::weakly_canonical(a, error) == std::filesystem::weakly_canonical(b, error) ||
+  const std::filesystem::path path = std::filesystem::weakly_canonical(a, error);  // empty if that cannot be
+  return (!path.empty() && path == std::filesystem::weakly_canonical(b, error)) ||
          std::filesystem::equivalent(a, b, error);
 }
 
@@ -43,14 +43,6 @@ inline void require_apart(const std::vector<std::string>& inputs, const std::vec
       if (is_same_file(outputs[i], other))
         throw InputError(fmt::format("{}: expected another file than {}, found the same", outputs[i], other));
     }
-  }
-}
-
-/// The same for the file of a key, whose name is not said: a key may stand there by mistake.
-inline void require_key_apart(const KeySource& key, const std::vector<std::string>& outputs) {
-  for (const std::string& output : outputs) {
-    if (!key.file.empty() && !output.empty() && is_same_file(output, key.file))
-      throw InputError(fmt::format("{}: expected another file than the key's, found the same", output));
   }
 }
 

@@ -42,18 +42,22 @@ std::shared_ptr<AnswerGuide> AnswerTask::guide(std::string_view text) const {
   return std::make_shared<AnswerGuide>(*format_, text, tokenizer_, pieces());
 }
 
-std::int64_t AnswerTask::answer_tokens(std::string_view text, const AnswerBudget& budget,
+std::int64_t AnswerTask::answer_tokens(std::string_view text, std::int64_t text_tokens, const AnswerBudget& budget,
                                        const GenerationOptions& options) const {
-  const std::int64_t limit = free_answer_tokens(num_tokens(text), budget, options);
+  const std::int64_t limit = free_answer_tokens(text_tokens, budget, options);
   return options.constrain ? std::max(limit, guide(text)->smallest_limit()) : limit;
 }
 
 GenerationRequest AnswerTask::request(const std::string& text, const AnswerBudget& budget,
                                       const GenerationOptions& options) const {
-  GenerationRequest request = continue_turns(prompt_.turns_for(text), answer_tokens(text, budget, options));
+  GenerationRequest request =
+      continue_turns(prompt_.turns_for(text), free_answer_tokens(num_tokens(text), budget, options));
   if (!options.constrain && !options.draft) return request;
   const std::shared_ptr<AnswerGuide> of_text = guide(text);
-  if (options.constrain) request.constraint = of_text;
+  if (options.constrain) {
+    request.constraint = of_text;
+    request.max_new_tokens = std::max(request.max_new_tokens, of_text->smallest_limit());
+  }
   if (options.draft) request.draft = TextDraft(of_text, stop_ids().front());
   return request;
 }

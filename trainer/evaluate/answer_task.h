@@ -43,9 +43,10 @@ class AnswerTask {
   std::vector<TokenId> stop_ids() const { return encoder_->stop_ids(); }
 
   std::int64_t num_tokens(std::string_view text) const;
-  /// How many tokens an answer about the text may have: as a free one, or, if it is constrained, as many as it needs to
-  /// be whole where these are more.
-  std::int64_t answer_tokens(std::string_view text, const AnswerBudget& budget, const GenerationOptions& options) const;
+  /// How many tokens an answer about the text, which has `text_tokens`, may have: as a free one, or, if it is
+  /// constrained, as many as it needs to be whole where these are more.
+  std::int64_t answer_tokens(std::string_view text, std::int64_t text_tokens, const AnswerBudget& budget,
+                             const GenerationOptions& options) const;
   /// The conversation with the right answer.
   EncodedSample with_answer(const Example& example) const;
   /// The conversation up to the answer, of at most answer_tokens(), with the constraint and the draft that `options`

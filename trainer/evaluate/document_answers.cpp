@@ -76,9 +76,9 @@ std::vector<std::size_t> share(const std::vector<Piece>& pieces, Communicator& d
 std::int64_t tokens_for_windows(const AnswerTask& task, const DocumentOptions& options, std::int64_t most,
                                 std::int64_t room, std::string_view text) {
   const std::int64_t tokens = task.num_tokens(text);
-  if (!options.generation.constrain) return tokens;
-  const std::int64_t needed = tokens + task.answer_tokens(text, options.budget, options.generation);
-  return needed <= room ? tokens : std::max(tokens, (most * needed + room - 1) / room);
+  if (!options.generation.constrain || tokens > most) return tokens;
+  const std::int64_t needed = tokens + task.answer_tokens(text, tokens, options.budget, options.generation);
+  return needed <= room ? tokens : (most * needed + room - 1) / room;
 }
 
 /// What is asked for, as far as prompt, text and answer fit the model.

@@ -91,7 +91,8 @@ std::vector<TokenId> Generator::candidates(const GenerationRequest& request, con
 }
 
 /// Takes the likeliest tokens of a pass in which each leaf has a row behind what is written and behind each token of
-/// its draft. Finished leaves have a row that nobody reads.
+/// its draft. Finished leaves have a row that nobody reads. What is allowed is found before the logits are looked at:
+/// meanwhile a GPU works on the pass.
 void Generator::read_logits(const at::Tensor& logits, const std::vector<GenerationRequest>& requests,
                             std::vector<Leaf>& leaves) {
   std::vector<std::vector<TokenId>> allowed;
